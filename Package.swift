@@ -1,0 +1,87 @@
+// swift-tools-version: 6.2
+import Foundation
+import PackageDescription
+
+/// Warnings are errors where CI is set; a user's newer compiler may warn without breaking the build.
+let strictness: [SwiftSetting] =
+    ProcessInfo.processInfo.environment["CI"] == nil ? [] : [.treatAllWarnings(as: .error)]
+let common: [SwiftSetting] =
+    [
+        .swiftLanguageMode(.v6), .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("MemberImportVisibility"), .enableUpcomingFeature("InternalImportsByDefault"),
+    ] + strictness
+/// Targets that touch pointers: Tensors, Collectives, WeightFiles, JSONText. All others must say `unsafe` where they do.
+let safe: [SwiftSetting] = common + [.strictMemorySafety()]
+
+let package = Package(
+    name: "lora-dist",
+    products: [.executable(name: "lora-dist", targets: ["lora-dist"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+    ],
+    targets: [
+        .systemLibrary(name: "COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
+        .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .target(name: "CKernels"),
+        .target(name: "JSONText", swiftSettings: common),
+        .target(name: "Tensors", dependencies: ["COpenBLAS", "CKernels"], swiftSettings: common),
+        .target(name: "Collectives", dependencies: ["COpenMPI"], swiftSettings: common),
+        .target(name: "WeightFiles", dependencies: ["JSONText"], swiftSettings: common),
+        .target(name: "Layers", dependencies: ["Tensors"], swiftSettings: safe),
+        .target(name: "LoRA", dependencies: ["JSONText", "Tensors", "WeightFiles"], swiftSettings: safe),
+        .target(
+            name: "Models", dependencies: ["JSONText", "Tensors", "WeightFiles", "Layers", "LoRA"],
+            swiftSettings: safe),
+        .target(name: "Tokenizers", dependencies: ["JSONText", "WeightFiles"], swiftSettings: safe),
+        .target(name: "ChatTemplates", dependencies: ["JSONText"], swiftSettings: safe),
+        .target(
+            name: "Datasets", dependencies: ["JSONText", "WeightFiles", "Tokenizers", "ChatTemplates"],
+            swiftSettings: safe),
+        .target(
+            name: "Training",
+            dependencies: [
+                "JSONText", "Tensors", "Collectives", "WeightFiles", "Layers", "LoRA", "Models", "Tokenizers",
+                "ChatTemplates", "Datasets",
+            ],
+            swiftSettings: safe),
+        .executableTarget(
+            name: "lora-dist",
+            dependencies: [
+                "JSONText", "Training", "Tensors", "Collectives", "WeightFiles", "LoRA", "Models", "Tokenizers",
+                "ChatTemplates", "Datasets", "Yams",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: safe),
+        .testTarget(name: "JSONTextTests", dependencies: ["JSONText"], swiftSettings: common),
+        .testTarget(name: "TensorsTests", dependencies: ["Tensors", "CKernels", "COpenBLAS"], swiftSettings: common),
+        .testTarget(name: "CollectivesTests", dependencies: ["Collectives"], swiftSettings: common),
+        .testTarget(
+            name: "WeightFilesTests", dependencies: ["WeightFiles", "Tensors", "JSONText"],
+            exclude: ["Fixtures"], swiftSettings: common),
+        .testTarget(name: "LayersTests", dependencies: ["Layers", "Tensors"], swiftSettings: common),
+        .testTarget(
+            name: "LoRATests", dependencies: ["LoRA", "Tensors", "WeightFiles", "JSONText"], swiftSettings: common),
+        .testTarget(
+            name: "ModelsTests",
+            dependencies: ["Models", "LoRA", "Layers", "Tensors", "WeightFiles", "JSONText"],
+            exclude: ["Fixtures"], swiftSettings: common),
+        .testTarget(
+            name: "TokenizersTests", dependencies: ["Tokenizers", "WeightFiles", "JSONText"], exclude: ["Fixtures"],
+            swiftSettings: common),
+        .testTarget(
+            name: "ChatTemplatesTests", dependencies: ["ChatTemplates", "JSONText"], exclude: ["Fixtures"],
+            swiftSettings: common),
+        .testTarget(
+            name: "DatasetsTests", dependencies: ["Datasets", "Tokenizers", "ChatTemplates", "JSONText", "WeightFiles"],
+            exclude: ["Fixtures"], swiftSettings: common),
+        .testTarget(
+            name: "TrainingTests",
+            dependencies: ["Training", "Models", "LoRA", "Tensors", "Collectives", "WeightFiles", "JSONText", "Datasets"],
+            swiftSettings: common),
+        .testTarget(
+            name: "CommandTests", dependencies: ["lora-dist", "JSONText", "WeightFiles"], swiftSettings: common),
+    ]
+)
