@@ -1,4 +1,7 @@
 // The inner loops of lora-dist. Each header is about one thing; the instruction set is chosen at run time.
 #pragma once
+#include "adamw.h"
 #include "dequantize.h"
 #include "elementwise.h"
+#include "exact.h"
+#include "random.h"

@@ -1,0 +1,140 @@
+public import Tensors
+
+/// One linear map y = x Wᵀ + bias + scale · (dropout(x) Aᵀ) Bᵀ with W frozen and, if adapted, A and B trained.
+/// (Hu et al. 2021, eq. 3)   Shapes: W (outputs, inputs), A (rank, inputs), B (outputs, rank).
+public struct Projection: Sendable {
+    /// Where A and B stand in the adapter's slab.
+    public struct Adapter: Sendable {
+        public let a: Int, b: Int, rank: Int
+        public let scale: Float
+        public init(a: Int, b: Int, rank: Int, scale: Float) {
+            self.a = a
+            self.b = b
+            self.rank = rank
+            self.scale = scale
+        }
+    }
+
+    public let name: String
+    public let weight: StoredMatrix
+    public let bias: ConstantMatrix?
+    public let adapter: Adapter?
+
+    public init(name: String, weight: StoredMatrix, bias: ConstantMatrix?, adapter: Adapter?) {
+        self.name = name
+        self.weight = weight
+        self.bias = bias
+        self.adapter = adapter
+    }
+}
+
+/// Projections of one input (q, k, v; gate, up; or one alone): their A matrices stand one below the other in the slab, so that
+/// x Aᵀ, its gradient and that of A are one product each, and they share one dropout mask.
+public struct ProjectionGroup: Sendable {
+    public let projections: [Projection]
+    /// The slab entries of all A matrices, which follow each other; nil if nothing is adapted.
+    private let aEntries: Range<Int>?
+    private let ranks: Int
+
+    public init(_ projections: [Projection]) {
+        self.projections = projections
+        let adapters = projections.compactMap(\.adapter)
+        aEntries = adapters.first.map { $0.a..<$0.a + adapters.count }
+        precondition(zip(adapters, adapters.indices).allSatisfy { $0.a == adapters[0].a + $1 })
+        ranks = adapters.reduce(0) { $0 + $1.rank }
+    }
+
+    /// Is any of the projections trained?
+    public var isAdapted: Bool { aEntries != nil }
+    public var inputs: Int { projections[0].weight.columns }
+
+    /// What the backward pass needs: hidden = dropout(x) Aᵀ, (tokens, sum of ranks).
+    public struct Saved: Sendable {
+        public let hidden: MatrixView?
+    }
+
+    /// Adapted projections with the columns of `hidden` that are theirs.
+    private var adapted: [(index: Int, adapter: Projection.Adapter, columns: Range<Int>)] {
+        var out: [(index: Int, adapter: Projection.Adapter, columns: Range<Int>)] = []
+        var column = 0
+        for (index, projection) in projections.enumerated() {
+            guard let adapter = projection.adapter else { continue }
+            out.append((index, adapter, column..<column + adapter.rank))
+            column += adapter.rank
+        }
+        return out
+    }
+
+    /// Cuts what `forward` saves from the arena.
+    public func makeSaved(tokens: Int, in arena: Arena) -> Saved {
+        Saved(hidden: isAdapted ? arena.matrix(tokens, ranks) : nil)
+    }
+
+    /// outputs[i] = projection i of x, or += where `accumulate`.
+    /// - Parameters:
+    ///   - x: (tokens, inputs).
+    ///   - outputs: (tokens, outputs of projection i) each.
+    ///   - adapter: the slab of A and B; nil computes the base alone.
+    ///   - mask: dropout on the input of A.
+    public func forward(
+        _ x: MatrixView, adapter slab: ParameterSlab?, mask: DropoutMask?, into outputs: [MatrixView],
+        accumulate: Bool = false, saving saved: Saved, arena: Arena, on workers: Workers
+    ) {
+        let mark = arena.mark
+        defer { arena.release(to: mark) }
+        var terms = [LowRankTerm?](repeating: nil, count: projections.count)
+        if let slab, let aEntries, let hidden = saved.hidden {
+            gemm(
+                dropped(x, mask, arena, workers), slab.stacked(aEntries), transposeB: true, into: hidden, on: workers)
+            for (index, adapter, columns) in adapted {
+                terms[index] = LowRankTerm(
+                    hidden: hidden.columns(columns), b: slab[adapter.b], scale: adapter.scale)
+            }
+        }
+        let products = projections.indices.map { i in
+            ForwardProduct(
+                weight: projections[i].weight, bias: projections[i].bias?.view, lowRank: terms[i], output: outputs[i],
+                accumulate: accumulate)
+        }
+        multiply(x, products, on: workers)
+    }
+
+    /// Adds the gradients of A and B to `sums`, and replaces dx by the gradient of x if it is asked for.
+    /// - Parameters:
+    ///   - dOutputs: (tokens, outputs of projection i) each.
+    ///   - x: the input of the forward pass; may be any matrix if nothing is adapted.
+    public func backward(
+        _ dOutputs: [MatrixView], x: MatrixView, adapter slab: ParameterSlab, mask: DropoutMask?, from saved: Saved,
+        addingTo sums: ExactSums, into dx: MatrixView?, arena: Arena, on workers: Workers
+    ) {
+        let mark = arena.mark
+        defer { arena.release(to: mark) }
+        var lowRank: (dHidden: MatrixView, a: MatrixView)?
+        if let aEntries, let hidden = saved.hidden {
+            let dHidden = arena.matrix(hidden.rows, ranks)
+            for (index, adapter, columns) in adapted {
+                let dy = dOutputs[index]
+                let dB = arena.matrix(dy.columns, adapter.rank)
+                gemm(dy, slab[adapter.b], into: dHidden.columns(columns), alpha: adapter.scale, on: workers)
+                gemm(dy, transposeA: true, hidden.columns(columns), into: dB, alpha: adapter.scale, on: workers)
+                sums.add(dB, to: adapter.b..<adapter.b + 1, on: workers)
+            }
+            let dA = arena.matrix(ranks, inputs)
+            gemm(dHidden, transposeA: true, dropped(x, mask, arena, workers), into: dA, on: workers)
+            sums.add(dA, to: aEntries, on: workers)
+            lowRank = (dHidden, slab.stacked(aEntries))
+        }
+        guard let dx else { return }
+        let products = projections.indices.map {
+            BackwardProduct(dOutput: dOutputs[$0], weight: projections[$0].weight)
+        }
+        multiplyBackward(products, lowRank: lowRank, mask: mask, into: dx, accumulate: false, on: workers)
+    }
+
+    private func dropped(_ x: MatrixView, _ mask: DropoutMask?, _ arena: Arena, _ workers: Workers) -> MatrixView {
+        guard let mask else { return x }
+        let y = arena.matrix(x.rows, x.columns)
+        mask.apply(x, into: y, on: workers)
+        return y
+    }
+}

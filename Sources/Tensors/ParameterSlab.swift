@@ -1,0 +1,146 @@
+import CKernels
+import Glibc
+
+/// Where each trained matrix stands in a slab.
+public struct ParameterLayout: Sendable, Equatable {
+    /// One matrix of the layout.
+    public struct Entry: Sendable, Equatable {
+        public let name: String
+        public let rows: Int, columns: Int
+        /// Elements before it.
+        public let offset: Int
+        public var count: Int { rows * columns }
+    }
+
+    public private(set) var entries: [Entry] = []
+    /// Elements of all entries.
+    public private(set) var count = 0
+
+    public init() {}
+
+    /// Adds a matrix behind the others and returns its index.
+    public mutating func append(_ name: String, rows: Int, columns: Int) -> Int {
+        entries.append(Entry(name: name, rows: rows, columns: columns, offset: count))
+        count += rows * columns
+        return entries.count - 1
+    }
+}
+
+/// One block of Floats in a layout: the trained values, or one of AdamW's moments. Values, sums and moments share one layout, so
+/// that the update, clipping, the all-reduce and saving are one pass each.
+@safe public final class ParameterSlab: @unchecked Sendable {
+    public let layout: ParameterLayout
+    private let storage: UnsafeMutableBufferPointer<Float>
+
+    /// All elements zero.
+    public init(_ layout: ParameterLayout) {
+        self.layout = layout
+        storage = .allocate(capacity: max(layout.count, 1))
+        storage.initialize(repeating: 0)
+    }
+
+    deinit { storage.deallocate() }
+
+    /// The matrix of an entry.
+    public subscript(index: Int) -> MatrixView {
+        let entry = layout.entries[index]
+        return MatrixView(
+            base: storage.baseAddress! + entry.offset, rows: entry.rows, columns: entry.columns, stride: entry.columns)
+    }
+
+    /// Several entries of equal width that follow each other, as one matrix.
+    public func stacked(_ indices: Range<Int>) -> MatrixView {
+        let first = layout.entries[indices.lowerBound]
+        var rows = 0
+        for index in indices {
+            let entry = layout.entries[index]
+            precondition(entry.columns == first.columns && entry.offset == first.offset + rows * first.columns)
+            rows += entry.rows
+        }
+        return MatrixView(
+            base: storage.baseAddress! + first.offset, rows: rows, columns: first.columns, stride: first.columns)
+    }
+
+    var pointer: UnsafeMutablePointer<Float> { storage.baseAddress! }
+
+    /// The elements as bytes, for sending and saving.
+    public var bytes: [UInt8] {
+        Array(UnsafeRawBufferPointer(start: storage.baseAddress, count: layout.count * 4))
+    }
+
+    /// Sets all elements from bytes that `bytes` gave.
+    public func setBytes(_ bytes: [UInt8]) {
+        precondition(bytes.count == layout.count * 4)
+        bytes.withUnsafeBytes { UnsafeMutableRawPointer(storage.baseAddress!).copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
+    }
+}
+
+/// Gradient sums that do not depend on the order of their summands: 64-bit integers in units of 2⁻⁴⁸ (range ±16,384, quantum
+/// 3.6e-15). Each summand is already divided by the trained tokens of the global batch.
+@safe public final class ExactSums: @unchecked Sendable {
+    public let layout: ParameterLayout
+    private let storage: UnsafeMutableBufferPointer<Int64>
+    /// A summand or sum was not finite.
+    public private(set) var sawNonFinite = false
+    /// A summand or sum left the range.
+    public private(set) var sawOutOfRange = false
+
+    /// All sums zero.
+    public init(_ layout: ParameterLayout) {
+        self.layout = layout
+        storage = .allocate(capacity: max(layout.count, 1))
+        storage.initialize(repeating: 0)
+    }
+
+    deinit { storage.deallocate() }
+
+    /// Sets all sums to zero and forgets what was seen.
+    public func zero() {
+        storage.update(repeating: 0)
+        sawNonFinite = false
+        sawOutOfRange = false
+    }
+
+    /// Adds a matrix of the shape of the entries `indices` together, which must follow each other.
+    public func add(_ gradient: MatrixView, to indices: Range<Int>, on workers: Workers) {
+        let first = layout.entries[indices.lowerBound]
+        let last = layout.entries[indices.upperBound - 1]
+        precondition(gradient.columns == first.columns && first.offset + gradient.rows * gradient.columns == last.offset + last.count)
+        let wrong = Flags()
+        workers.rows(gradient.rows, grain: max(1, 8192 / max(gradient.columns, 1))) { range, _ in
+            for row in range {
+                let target = storage.baseAddress! + first.offset + row * first.columns
+                wrong.insert(ck_exact_add(gradient.row(row), target, gradient.columns))
+            }
+        }
+        if wrong.value & 1 != 0 { sawNonFinite = true }
+        if wrong.value & 2 != 0 { sawOutOfRange = true }
+    }
+
+    /// Calls `body` with the integers, for the all-reduce.
+    public func withIntegers(_ body: (UnsafeMutableBufferPointer<Int64>) throws -> Void) rethrows {
+        try body(UnsafeMutableBufferPointer(start: storage.baseAddress, count: layout.count))
+    }
+
+    /// True if `ranks` sums as large as the largest here could leave 64 bits.
+    public func couldOverflow(ranks: Int) -> Bool {
+        ck_exact_largest(storage.baseAddress, layout.count) * Double(ranks) >= 32768
+    }
+
+    /// ‖sums‖₂ in float64, the same on every rank.
+    public var norm: Double { ck_exact_sum_of_squares(storage.baseAddress, layout.count).squareRoot() }
+
+    /// The sum at one element, as a number.
+    public func value(entry: Int, row: Int, column: Int) -> Double {
+        let entry = layout.entries[entry]
+        return Double(storage[entry.offset + row * entry.columns + column]) * 0x1p-48
+    }
+
+    /// An entry's sums as Floats.
+    public func values(entry: Int) -> [Float] {
+        let entry = layout.entries[entry]
+        return (0..<entry.count).map { Float(Double(storage[entry.offset + $0]) * 0x1p-48) }
+    }
+
+    var pointer: UnsafePointer<Int64> { UnsafePointer(storage.baseAddress!) }
+}

@@ -1,0 +1,100 @@
+import CKernels
+
+/// A frozen weight as it lies in a mapped file: rows (outputs) × columns (inputs), in the file's own number format. It is
+/// never copied as a whole; a panel of it is widened to Float when a product needs it.
+@safe public struct StoredMatrix: @unchecked Sendable {
+    /// How rows follow each other in the file.
+    public enum RowOrder: Sendable, Equatable {
+        case plain
+        /// The rows of each head of `headSize` are stored with the two rotary halves interleaved (0, h/2, 1, h/2+1, …), as
+        /// GGUF files of Llama models keep q and k; they are read in the order of Hugging Face files.
+        case interleavedHalves(headSize: Int)
+    }
+
+    public let format: StorageFormat
+    public let rows: Int, columns: Int
+    public let rowOrder: RowOrder
+    private let base: UnsafeRawPointer
+    private let rowBytes: Int
+    /// Keeps the mapping alive.
+    private let owner: AnyObject
+
+    /// - Parameters:
+    ///   - bytes: rows × columns elements in `format`, row after row, at any alignment.
+    ///   - owner: what keeps `bytes` mapped.
+    public init(
+        bytes: UnsafeRawBufferPointer, format: StorageFormat, rows: Int, columns: Int, rowOrder: RowOrder = .plain,
+        owner: AnyObject
+    ) {
+        precondition(columns % format.blockElements == 0)
+        rowBytes = columns / format.blockElements * format.blockBytes
+        precondition(bytes.count == rows * rowBytes)
+        self.format = format
+        self.rows = rows
+        self.columns = columns
+        self.rowOrder = rowOrder
+        self.owner = owner
+        base = bytes.baseAddress!
+    }
+
+    /// Bytes in the file.
+    public var byteCount: Int { rows * rowBytes }
+
+    /// A matrix of Float values of its own, for tests and small tables.
+    public init(rows: Int, columns: Int, values: [Float]) {
+        precondition(values.count == rows * columns)
+        let owner = OwnedBytes(values)
+        self.init(bytes: owner.bytes, format: .f32, rows: rows, columns: columns, owner: owner)
+    }
+
+    private func address(ofRow row: Int) -> UnsafeRawPointer {
+        switch rowOrder {
+        case .plain: return base + row * rowBytes
+        case .interleavedHalves(let size):
+            let (head, i) = (row / size, row % size)
+            let stored = i < size / 2 ? 2 * i : 2 * (i - size / 2) + 1
+            return base + (head * size + stored) * rowBytes
+        }
+    }
+
+    /// The elements as they lie, if they are plain Floats in order and aligned, so that no panel is needed.
+    func floats(row: Int, column: Int) -> UnsafePointer<Float>? {
+        guard format == .f32, rowOrder == .plain, Int(bitPattern: base) % 4 == 0 else { return nil }
+        return (base + row * rowBytes + 4 * column).assumingMemoryBound(to: Float.self)
+    }
+
+    /// Widens rows × columns of a window into `out`, row after row with `stride`.
+    /// - Parameter columnRange: its bounds must be multiples of the format's block or the end of the row.
+    func widen(rows range: Range<Int>, columns columnRange: Range<Int>, into out: UnsafeMutablePointer<Float>, stride: Int) {
+        for row in range {
+            ck_widen(
+                ck_format(rawValue: format.rawValue), address(ofRow: row), columnRange.lowerBound, columnRange.count,
+                out + (row - range.lowerBound) * stride)
+        }
+    }
+
+    /// Writes one row, widened, into a row of `out`.
+    public func copyRow(_ row: Int, into out: MatrixView, row target: Int) {
+        precondition(row >= 0 && row < rows && out.columns == columns && target < out.rows)
+        widen(rows: row..<row + 1, columns: 0..<columns, into: out.row(target), stride: out.stride)
+    }
+
+    /// All values, widened.
+    public var values: [Float] {
+        [Float](unsafeUninitializedCapacity: rows * columns) { buffer, count in
+            widen(rows: 0..<rows, columns: 0..<columns, into: buffer.baseAddress!, stride: columns)
+            count = rows * columns
+        }
+    }
+}
+
+/// Floats held on the heap for a `StoredMatrix` that no file backs.
+private final class OwnedBytes {
+    let bytes: UnsafeRawBufferPointer
+    init(_ values: [Float]) {
+        let copy = UnsafeMutableBufferPointer<Float>.allocate(capacity: values.count)
+        _ = copy.initialize(from: values)
+        bytes = UnsafeRawBufferPointer(copy)
+    }
+    deinit { bytes.deallocate() }
+}
