@@ -1,0 +1,128 @@
+import Foundation
+import Layers
+public import LoRA
+public import Tensors
+public import WeightFiles
+
+/// The frozen weights of a decoder, mapped from a Hugging Face folder or a GGUF file and used in place.
+public struct BaseModel: Sendable {
+    public let config: ModelConfig
+    public let embedding: StoredMatrix
+    public let finalNorm: ConstantMatrix
+    public let head: StoredMatrix
+    public let layers: [LayerWeights]
+    /// The GGUF file, if the model is one: it carries the vocabulary and the chat template.
+    public let gguf: GGUFFile?
+    /// The folder or file.
+    public let path: String
+
+    /// The weights of one layer. Shapes: q (heads · headSize, hidden), k and v (keyHeads · headSize, hidden),
+    /// o (hidden, heads · headSize), gate and up (intermediate, hidden), down (hidden, intermediate).
+    public struct LayerWeights: Sendable {
+        public let inputNorm: ConstantMatrix, postAttentionNorm: ConstantMatrix
+        public let linears: [LinearModule: (weight: StoredMatrix, bias: ConstantMatrix?)]
+    }
+
+    /// Opens a model without reading its weights.
+    /// - Throws: `ModelError` or `WeightFileError` that names file, key or tensor.
+    public init(path: String) throws {
+        var isFolder: ObjCBool = false
+        guard unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+            throw ModelError("\(path): no such file or folder; model.path is a Hugging Face folder or a GGUF file")
+        }
+        if isFolder.boolValue {
+            let config = try ModelConfig(configFile: path + "/config.json")
+            try self.init(path, config, HuggingFaceNames(), try TensorCollection.folder(path), gguf: nil)
+        } else {
+            let file = try GGUFFile(path: path)
+            let config = try ModelConfig(gguf: file)
+            try self.init(path, config, GGUFNames(), file.tensors, gguf: file)
+        }
+    }
+
+    private init(
+        _ path: String, _ config: ModelConfig, _ names: any WeightNames, _ tensors: TensorCollection, gguf: GGUFFile?
+    ) throws {
+        self.path = path
+        self.config = config
+        self.gguf = gguf
+        func vector(_ name: String, _ count: Int, order: StoredMatrix.RowOrder = .plain) throws -> ConstantMatrix {
+            let values = try tensors.weight(name, shape: [count]).floats()
+            return ConstantMatrix(columns: count, values: order.sorted(values))
+        }
+        func matrix(_ name: String, _ rows: Int, _ columns: Int, _ order: StoredMatrix.RowOrder) throws -> StoredMatrix {
+            try tensors.weight(name, shape: [rows, columns]).matrix(rowOrder: order)
+        }
+        embedding = try matrix(names.embedding, config.vocabulary, config.hidden, .plain)
+        head = config.tiedEmbeddings ? embedding : try matrix(names.head, config.vocabulary, config.hidden, .plain)
+        finalNorm = try vector(names.finalNorm, config.hidden)
+        layers = try (0..<config.layers).map { layer in
+            var linears: [LinearModule: (weight: StoredMatrix, bias: ConstantMatrix?)] = [:]
+            for module in LinearModule.allCases {
+                let (outputs, inputs) = module.shape(config)
+                let name = names.linear(module, layer: layer)
+                let order = names.rowOrder(module, config)
+                let hasBias = module.isAttention ? config.attentionBias : config.mlpBias
+                linears[module] = (
+                    try matrix(name + ".weight", outputs, inputs, order),
+                    hasBias ? try vector(name + ".bias", outputs, order: order) : nil
+                )
+            }
+            return LayerWeights(
+                inputNorm: try vector(names.inputNorm(layer), config.hidden),
+                postAttentionNorm: try vector(names.postAttentionNorm(layer), config.hidden), linears: linears)
+        }
+    }
+
+    /// The linear maps that can be adapted, those that share an input together.
+    public var adaptableGroups: [[AdaptableModule]] {
+        (0..<config.layers).flatMap { layer in
+            LinearModule.groups.map { group in
+                group.map { module in
+                    let (outputs, inputs) = module.shape(config)
+                    return AdaptableModule(path: module.path(layer: layer), inputs: inputs, outputs: outputs)
+                }
+            }
+        }
+    }
+
+    /// Bytes of all mapped matrices.
+    public var byteCount: Int {
+        layers.reduce(embedding.byteCount + (config.tiedEmbeddings ? 0 : head.byteCount)) { total, layer in
+            total + layer.linears.values.reduce(0) { $0 + $1.weight.byteCount }
+        }
+    }
+}
+
+extension StoredTensor {
+    /// This tensor as a frozen matrix, used where it lies.
+    func matrix(rowOrder: StoredMatrix.RowOrder) throws -> StoredMatrix {
+        guard let format = StorageFormat(rawValue: type.rawValue) else {
+            throw WeightFileError(file: file.path, reason: "tensor \(name) is \(type.name), which is not a weight format")
+        }
+        return unsafe StoredMatrix(
+            bytes: bytes, format: format, rows: shape[0], columns: shape[1], rowOrder: rowOrder, owner: file)
+    }
+
+    /// The values of a vector, widened.
+    func floats() throws -> [Float] {
+        guard let format = StorageFormat(rawValue: type.rawValue) else {
+            throw WeightFileError(file: file.path, reason: "tensor \(name) is \(type.name), which is not a weight format")
+        }
+        return unsafe StoredMatrix(bytes: bytes, format: format, rows: 1, columns: elementCount, owner: file).values
+    }
+}
+
+extension StoredMatrix.RowOrder {
+    /// The elements of a vector that is stored in this order (a bias), in the order of Hugging Face.
+    func sorted(_ values: [Float]) -> [Float] {
+        switch self {
+        case .plain: values
+        case .interleavedHalves(let size):
+            values.indices.map { row in
+                let (head, i) = (row / size, row % size)
+                return values[head * size + (i < size / 2 ? 2 * i : 2 * (i - size / 2) + 1)]
+            }
+        }
+    }
+}

@@ -1,0 +1,229 @@
+import Layers
+public import LoRA
+public import Tensors
+
+/// What dropout's random numbers are for in a layer's input group.
+func dropoutPurpose(_ layer: Int, _ group: Int) -> UInt64 { RandomPurpose.dropout(layer: layer, group: group) }
+
+/// Σ −log p(target) over trained tokens, exact in units of 2⁻³², so that the order of adding cannot matter.
+public struct LossSum: Sendable, Equatable {
+    public var units: Int64 = 0
+    /// Trained tokens.
+    public var tokens: Int64 = 0
+    /// A loss was NaN or infinite.
+    public var isFinite = true
+
+    public init() {}
+
+    /// Adds one token's loss.
+    mutating func add(_ loss: Float) {
+        tokens += 1
+        if loss.isFinite, loss < 1e9 { units += Int64((Double(loss) * 0x1p32).rounded()) } else { isFinite = false }
+    }
+
+    /// Adds another sum.
+    public mutating func add(_ other: LossSum) {
+        units += other.units
+        tokens += other.tokens
+        isFinite = isFinite && other.isFinite
+    }
+
+    /// The mean over trained tokens; NaN without any.
+    public var mean: Double { isFinite ? Double(units) * 0x1p-32 / Double(tokens) : .nan }
+}
+
+/// A Llama-family decoder over a frozen base, with or without an adapter.
+public struct Decoder: Sendable {
+    public let base: BaseModel
+    public let adapter: Adapter?
+    let embedding: Embedding
+    let layers: [DecoderLayer]
+    let finalNorm: RMSNorm
+    let head: VocabularyHead
+    /// The first layer with an adapter; no gradient is needed below it.
+    private let lowestAdapted: Int?
+
+    /// - Parameter positions: the longest example or generated text, in tokens.
+    public init(base: BaseModel, adapter: Adapter?, positions: Int) {
+        self.base = base
+        self.adapter = adapter
+        let config = base.config
+        let rotary = RotaryEmbedding(
+            positions: positions, headSize: config.headSize, theta: config.ropeTheta, scaling: config.ropeScaling)
+        let attention = Attention(heads: config.heads, keyHeads: config.keyHeads, size: config.headSize)
+        let adapters = Dictionary(uniqueKeysWithValues: (adapter?.modules ?? []).map { ($0.path, $0) })
+        embedding = Embedding(weight: base.embedding)
+        finalNorm = RMSNorm(weight: base.finalNorm, epsilon: Float(config.normEpsilon))
+        head = VocabularyHead(weight: base.head)
+        layers = base.layers.enumerated().map { index, weights in
+            let groups = LinearModule.groups.map { modules in
+                ProjectionGroup(
+                    modules.map { module in
+                        let path = module.path(layer: index)
+                        let linear = weights.linears[module]!
+                        return Projection(
+                            name: path, weight: linear.weight, bias: linear.bias,
+                            adapter: adapters[path].map {
+                                Projection.Adapter(a: $0.a, b: $0.b, rank: $0.rank, scale: $0.scale)
+                            })
+                    })
+            }
+            return DecoderLayer(
+                index: index, inputNorm: RMSNorm(weight: weights.inputNorm, epsilon: Float(config.normEpsilon)),
+                postAttentionNorm: RMSNorm(weight: weights.postAttentionNorm, epsilon: Float(config.normEpsilon)),
+                attentionInput: groups[0], attentionOutput: groups[1], mlpInput: groups[2], mlpOutput: groups[3],
+                rotary: rotary, attention: attention)
+        }
+        lowestAdapted = layers.firstIndex(where: \.isAdapted)
+    }
+
+    /// The dropout of a training step.
+    public struct Dropout: Sendable {
+        public let probability: Double
+        public let seed: UInt64
+        /// The update that the step leads to, from 0.
+        public let step: Int
+        public init(probability: Double, seed: UInt64, step: Int) {
+            self.probability = probability
+            self.seed = seed
+            self.step = step
+        }
+    }
+
+    /// Loss and gradients of a micro-batch, added to `sums`.
+    /// - Parameters:
+    ///   - factor: 1 over the trained tokens of the global batch.
+    ///   - probe: called with the name and value of each layer's output.
+    /// - Returns: the sum of the losses.
+    public func train(
+        _ batch: PackedBatch, factor: Float, dropout: Dropout?, addingTo sums: ExactSums, arena: Arena, on workers: Workers,
+        probe: ((String, MatrixView) -> Void)? = nil
+    ) -> LossSum {
+        arena.reset()
+        guard let adapter, let lowestAdapted, !batch.targets.isEmpty else { return LossSum() }
+        let pass = context(batch, adapter.values, dropout, arena, workers, probe)
+        var x = embed(batch, pass)
+        let saved = layers.map { layer in
+            let saved = layer.makeSaved(x, arena)
+            x = arena.matrix(x.rows, x.columns)
+            layer.forward(saved, into: x, pass)
+            return saved
+        }
+        let d = arena.matrix(x.rows, x.columns)
+        let loss = headLoss(x, batch, d: d, factor: factor, pass)
+        for index in stride(from: layers.count - 1, through: lowestAdapted, by: -1) {
+            layers[index].backward(
+                d, from: saved[index], adapter: adapter.values, addingTo: sums, needsInput: index > lowestAdapted, pass)
+            probe?("gradient below layer \(index)", d)
+        }
+        return loss
+    }
+
+    /// The loss of a micro-batch.
+    /// - Parameter usesAdapter: false computes the base alone.
+    public func evaluate(
+        _ batch: PackedBatch, usesAdapter: Bool = true, arena: Arena, on workers: Workers
+    ) -> LossSum {
+        arena.reset()
+        if batch.targets.isEmpty { return LossSum() }
+        let pass = context(batch, usesAdapter ? adapter?.values : nil, nil, arena, workers, nil)
+        return headLoss(hiddenStates(batch, pass), batch, d: nil, factor: 0, pass)
+    }
+
+    /// The logits at the rows given.  Returns (rows, vocabulary), cut from the arena.
+    public func logits(
+        _ batch: PackedBatch, rows: [Int], usesAdapter: Bool = true, arena: Arena, on workers: Workers
+    ) -> MatrixView {
+        arena.reset()
+        let pass = context(batch, usesAdapter ? adapter?.values : nil, nil, arena, workers, nil)
+        return logits(of: hiddenStates(batch, pass), rows: rows, pass)
+    }
+
+    // MARK: Parts
+
+    func context(
+        _ batch: PackedBatch, _ adapter: ParameterSlab?, _ dropout: Dropout?, _ arena: Arena, _ workers: Workers,
+        _ probe: ((String, MatrixView) -> Void)?
+    ) -> PassContext {
+        let masks = dropout.map {
+            PassContext.Dropout(
+                probability: $0.probability, seed: $0.seed, step: $0.step,
+                keys: DropoutMask.TokenKeys(
+                    examples: batch.exampleKeys, positions: batch.positions.map { UInt32($0) }))
+        }
+        return PassContext(
+            batch: batch, adapter: adapter, dropout: masks, arena: arena, workers: workers, probe: probe)
+    }
+
+    func embed(_ batch: PackedBatch, _ pass: PassContext) -> MatrixView {
+        let x = pass.arena.matrix(batch.tokens.count, base.config.hidden)
+        embedding.forward(batch.tokens, into: x, on: pass.workers)
+        pass.probe?("embedding", x)
+        return x
+    }
+
+    /// The last layer's output, keeping nothing of the layers before.
+    private func hiddenStates(_ batch: PackedBatch, _ pass: PassContext) -> MatrixView {
+        var x = embed(batch, pass)
+        var y = pass.arena.matrix(x.rows, x.columns)
+        let mark = pass.arena.mark
+        for layer in layers {
+            layer.forward(layer.makeSaved(x, pass.arena), into: y, pass)
+            pass.arena.release(to: mark)
+            swap(&x, &y)
+        }
+        return x
+    }
+
+    /// The loss at the trained rows of x and, if d is given, d = its gradient with respect to x (zero elsewhere).
+    private func headLoss(
+        _ x: MatrixView, _ batch: PackedBatch, d: MatrixView?, factor: Float, _ pass: PassContext
+    ) -> LossSum {
+        let (arena, workers) = (pass.arena, pass.workers)
+        let mark = arena.mark
+        defer { arena.release(to: mark) }
+        let count = batch.trainedRows.count
+        let input = arena.matrix(count, x.columns)
+        let h = arena.matrix(count, x.columns)
+        let inverseRMS = arena.matrix(count, 1)
+        let losses = arena.matrix(count, 1)
+        let dh = d.map { _ in arena.matrix(count, x.columns) }
+        gather(x, batch.trainedRows, into: input, workers)
+        finalNorm.forward(input, into: h, inverseRMS: inverseRMS, on: workers)
+        head.loss(h, targets: batch.targets, into: losses, dh: dh, factor: factor, arena: arena, on: workers)
+        if let d, let dh {
+            let dInput = arena.matrix(count, x.columns)
+            workers.rows(count) { range, _ in dInput.rows(range).fill(0) }
+            finalNorm.backward(dh, x: input, inverseRMS: inverseRMS, addingTo: dInput, on: workers)
+            workers.rows(d.rows) { range, _ in d.rows(range).fill(0) }
+            workers.rows(count) { range, _ in
+                for i in range {
+                    let row = batch.trainedRows[i]
+                    d.rows(row..<row + 1).copy(from: dInput.rows(i..<i + 1))
+                }
+            }
+        }
+        var sum = LossSum()
+        if arena.isMeasuring { return sum }
+        for i in 0..<count { sum.add(losses[i, 0]) }
+        return sum
+    }
+
+    func logits(of x: MatrixView, rows: [Int], _ pass: PassContext) -> MatrixView {
+        let (arena, workers) = (pass.arena, pass.workers)
+        let input = arena.matrix(rows.count, x.columns)
+        let h = arena.matrix(rows.count, x.columns)
+        let inverseRMS = arena.matrix(rows.count, 1)
+        let logits = arena.matrix(rows.count, base.config.vocabulary)
+        gather(x, rows, into: input, workers)
+        finalNorm.forward(input, into: h, inverseRMS: inverseRMS, on: workers)
+        head.logits(h, into: logits, on: workers)
+        return logits
+    }
+
+    private func gather(_ x: MatrixView, _ rows: [Int], into y: MatrixView, _ workers: Workers) {
+        workers.rows(rows.count) { range, _ in
+            for i in range { y.rows(i..<i + 1).copy(from: x.rows(rows[i]..<rows[i] + 1)) }
+        }
+    }
+}

@@ -1,0 +1,180 @@
+import Layers
+import Tensors
+
+/// What the layers of one pass share.
+struct PassContext {
+    let batch: PackedBatch
+    /// The values of A and B, or nil for the base alone.
+    let adapter: ParameterSlab?
+    let dropout: Dropout?
+    let arena: Arena
+    let workers: Workers
+    /// Called with the name and value of each layer's output, to look at them.
+    let probe: ((String, MatrixView) -> Void)?
+
+    struct Dropout {
+        let probability: Double
+        let seed: UInt64
+        let step: Int
+        let keys: DropoutMask.TokenKeys
+    }
+
+    /// The mask of a layer's input group, in the order of `LinearModule.groups`.
+    func mask(layer: Int, group: Int) -> DropoutMask? {
+        guard adapter != nil, let dropout, dropout.probability > 0 else { return nil }
+        return DropoutMask(
+            probability: dropout.probability, seed: dropout.seed, purpose: dropoutPurpose(layer, group),
+            step: dropout.step, tokens: dropout.keys)
+    }
+}
+
+/// One layer: x + attention(norm(x)), then that + MLP(norm(that)).
+struct DecoderLayer: Sendable {
+    let index: Int
+    let inputNorm: RMSNorm, postAttentionNorm: RMSNorm
+    let attentionInput: ProjectionGroup, attentionOutput: ProjectionGroup
+    let mlpInput: ProjectionGroup, mlpOutput: ProjectionGroup
+    let rotary: RotaryEmbedding
+    let attention: Attention
+
+    /// What backward reads. Norms' and the activation's outputs are computed again from these.
+    struct Saved {
+        let x: MatrixView, middle: MatrixView
+        let inverseRMS1: MatrixView, inverseRMS2: MatrixView
+        let q: MatrixView, k: MatrixView, v: MatrixView, o: MatrixView, logSum: MatrixView
+        let gate: MatrixView, up: MatrixView
+        let attentionInput: ProjectionGroup.Saved, attentionOutput: ProjectionGroup.Saved
+        let mlpInput: ProjectionGroup.Saved, mlpOutput: ProjectionGroup.Saved
+    }
+
+    var isAdapted: Bool {
+        attentionInput.isAdapted || attentionOutput.isAdapted || mlpInput.isAdapted || mlpOutput.isAdapted
+    }
+
+    private var queryWidth: Int { attention.heads * attention.size }
+    private var keyWidth: Int { attention.keyHeads * attention.size }
+    private var intermediate: Int { mlpOutput.inputs }
+
+    /// Cuts what the forward pass keeps. x (tokens, hidden) is the layer's input.
+    func makeSaved(_ x: MatrixView, _ arena: Arena) -> Saved {
+        let t = x.rows
+        return Saved(
+            x: x, middle: arena.matrix(t, x.columns), inverseRMS1: arena.matrix(t, 1), inverseRMS2: arena.matrix(t, 1),
+            q: arena.matrix(t, queryWidth), k: arena.matrix(t, keyWidth), v: arena.matrix(t, keyWidth),
+            o: arena.matrix(t, queryWidth), logSum: arena.matrix(t, attention.heads),
+            gate: arena.matrix(t, intermediate), up: arena.matrix(t, intermediate),
+            attentionInput: attentionInput.makeSaved(tokens: t, in: arena),
+            attentionOutput: attentionOutput.makeSaved(tokens: t, in: arena),
+            mlpInput: mlpInput.makeSaved(tokens: t, in: arena), mlpOutput: mlpOutput.makeSaved(tokens: t, in: arena))
+    }
+
+    /// output (tokens, hidden) = the layer of saved.x.
+    /// - Parameter attend: computes o from q, k, v where attention is not within the batch alone.
+    func forward(
+        _ saved: Saved, into output: MatrixView, _ pass: PassContext, attend: ((Saved) -> Void)? = nil
+    ) {
+        let (arena, workers, adapter) = (pass.arena, pass.workers, pass.adapter)
+        let mark = arena.mark
+        defer { arena.release(to: mark) }
+        let normed = arena.matrix(saved.x.rows, saved.x.columns)
+
+        inputNorm.forward(saved.x, into: normed, inverseRMS: saved.inverseRMS1, on: workers)
+        attentionInput.forward(
+            normed, adapter: adapter, mask: pass.mask(layer: index, group: 0), into: [saved.q, saved.k, saved.v],
+            saving: saved.attentionInput, arena: arena, on: workers)
+        rotary.apply(saved.q, heads: attention.heads, tokenPositions: pass.batch.positions, on: workers)
+        rotary.apply(saved.k, heads: attention.keyHeads, tokenPositions: pass.batch.positions, on: workers)
+        if let attend {
+            attend(saved)
+        } else {
+            attention.forward(
+                q: saved.q, k: saved.k, v: saved.v, examples: pass.batch.examples, into: saved.o, logSum: saved.logSum,
+                on: workers)
+        }
+        copyRows(saved.x, to: saved.middle, workers)
+        attentionOutput.forward(
+            saved.o, adapter: adapter, mask: pass.mask(layer: index, group: 1), into: [saved.middle], accumulate: true,
+            saving: saved.attentionOutput, arena: arena, on: workers)
+
+        postAttentionNorm.forward(saved.middle, into: normed, inverseRMS: saved.inverseRMS2, on: workers)
+        mlpInput.forward(
+            normed, adapter: adapter, mask: pass.mask(layer: index, group: 2), into: [saved.gate, saved.up],
+            saving: saved.mlpInput, arena: arena, on: workers)
+        let activation = arena.matrix(saved.x.rows, intermediate)
+        SwiGLU.forward(gate: saved.gate, up: saved.up, into: activation, on: workers)
+        copyRows(saved.middle, to: output, workers)
+        mlpOutput.forward(
+            activation, adapter: adapter, mask: pass.mask(layer: index, group: 3), into: [output], accumulate: true,
+            saving: saved.mlpOutput, arena: arena, on: workers)
+
+        if let probe = pass.probe {
+            for (name, value) in [
+                ("attention input norm", normed), ("q", saved.q), ("k", saved.k), ("v", saved.v), ("attention", saved.o),
+                ("after attention", saved.middle), ("gate", saved.gate), ("up", saved.up), ("activation", activation),
+                ("output", output),
+            ] { probe("layer \(index) \(name)", value) }
+        }
+    }
+
+    /// Adds the gradients of this layer's A and B to `sums`, and turns d (tokens, hidden), the gradient of the layer's output,
+    /// into that of its input. gate and up in `saved` are overwritten.
+    /// - Parameter needsInput: false for the lowest adapted layer, below which nothing is trained; d is then left unfinished.
+    func backward(
+        _ d: MatrixView, from saved: Saved, adapter: ParameterSlab, addingTo sums: ExactSums, needsInput: Bool,
+        _ pass: PassContext
+    ) {
+        let (arena, workers) = (pass.arena, pass.workers)
+        let mark = arena.mark
+        defer { arena.release(to: mark) }
+        let (t, hidden) = (d.rows, d.columns)
+        let normed = arena.matrix(t, hidden)
+        let dNormed = arena.matrix(t, hidden)
+        let needsAttention = needsInput || attentionInput.isAdapted || attentionOutput.isAdapted
+
+        let mlpMark = arena.mark
+        let needsMLPInput = needsAttention || mlpInput.isAdapted
+        let activation = arena.matrix(t, intermediate)
+        let dActivation = needsMLPInput ? arena.matrix(t, intermediate) : nil
+        SwiGLU.forward(gate: saved.gate, up: saved.up, into: activation, on: workers)
+        mlpOutput.backward(
+            [d], x: activation, adapter: adapter, mask: pass.mask(layer: index, group: 3), from: saved.mlpOutput,
+            addingTo: sums, into: dActivation, arena: arena, on: workers)
+        guard let dActivation else { return }
+        SwiGLU.backward(dActivation, replacingGate: saved.gate, up: saved.up, on: workers)
+        postAttentionNorm.recompute(saved.middle, inverseRMS: saved.inverseRMS2, into: normed, on: workers)
+        mlpInput.backward(
+            [saved.gate, saved.up], x: normed, adapter: adapter, mask: pass.mask(layer: index, group: 2),
+            from: saved.mlpInput, addingTo: sums, into: needsAttention ? dNormed : nil, arena: arena, on: workers)
+        guard needsAttention else { return }
+        postAttentionNorm.backward(
+            dNormed, x: saved.middle, inverseRMS: saved.inverseRMS2, addingTo: d, on: workers)
+        arena.release(to: mlpMark)
+
+        let needsScores = needsInput || attentionInput.isAdapted
+        let dAttention = needsScores ? arena.matrix(t, queryWidth) : nil
+        attentionOutput.backward(
+            [d], x: saved.o, adapter: adapter, mask: pass.mask(layer: index, group: 1), from: saved.attentionOutput,
+            addingTo: sums, into: dAttention, arena: arena, on: workers)
+        guard let dAttention else { return }
+        let (dq, dk, dv) = (arena.matrix(t, queryWidth), arena.matrix(t, keyWidth), arena.matrix(t, keyWidth))
+        let hasGroups = attention.heads != attention.keyHeads
+        let parts =
+            hasGroups ? (arena.matrix(t, queryWidth), arena.matrix(t, queryWidth)) : (dk, dv)
+        attention.backward(
+            dAttention, q: saved.q, k: saved.k, v: saved.v, o: saved.o, logSum: saved.logSum,
+            examples: pass.batch.examples, dq: dq, dk: dk, dv: dv, partial: parts, on: workers)
+        rotary.apply(dq, heads: attention.heads, tokenPositions: pass.batch.positions, inverse: true, on: workers)
+        rotary.apply(dk, heads: attention.keyHeads, tokenPositions: pass.batch.positions, inverse: true, on: workers)
+        inputNorm.recompute(saved.x, inverseRMS: saved.inverseRMS1, into: normed, on: workers)
+        attentionInput.backward(
+            [dq, dk, dv], x: normed, adapter: adapter, mask: pass.mask(layer: index, group: 0),
+            from: saved.attentionInput, addingTo: sums, into: needsInput ? dNormed : nil, arena: arena, on: workers)
+        if needsInput {
+            inputNorm.backward(dNormed, x: saved.x, inverseRMS: saved.inverseRMS1, addingTo: d, on: workers)
+        }
+    }
+
+    private func copyRows(_ x: MatrixView, to y: MatrixView, _ workers: Workers) {
+        workers.rows(x.rows, grain: 64) { range, _ in y.rows(range).copy(from: x.rows(range)) }
+    }
+}
