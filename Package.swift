@@ -63,7 +63,8 @@ let package = Package(
             exclude: ["Fixtures"], swiftSettings: common),
         .testTarget(name: "LayersTests", dependencies: ["Layers", "Tensors"], swiftSettings: common),
         .testTarget(
-            name: "LoRATests", dependencies: ["LoRA", "Tensors", "WeightFiles", "JSONText"], swiftSettings: common),
+            name: "LoRATests", dependencies: ["LoRA", "Tensors", "WeightFiles", "JSONText"], exclude: ["Fixtures"],
+            swiftSettings: common),
         .testTarget(
             name: "ModelsTests",
             dependencies: ["Models", "LoRA", "Layers", "Tensors", "WeightFiles", "JSONText"],
@@ -80,7 +81,7 @@ let package = Package(
         .testTarget(
             name: "TrainingTests",
             dependencies: ["Training", "Models", "LoRA", "Tensors", "Collectives", "WeightFiles", "JSONText", "Datasets"],
-            swiftSettings: common),
+            exclude: ["Fixtures"], swiftSettings: common),
         .testTarget(
             name: "CommandTests", dependencies: ["lora-dist", "JSONText", "WeightFiles"], swiftSettings: common),
     ]
