@@ -1,0 +1,109 @@
+import JSONText
+
+/// Section `training`: the steps. Keys are those of Transformers' `TrainingArguments` where the meaning is the same.
+public struct TrainingConfig: Sendable, Equatable {
+    /// The highest learning rate of the schedule.
+    public var learningRate = 2e-4
+    public var scheduler = Scheduler.linear
+    /// How long the learning rate rises at first.
+    public var warmup = Warmup.steps(0)
+    /// How often each row is seen; not used if `max_steps` is given.
+    public var epochs = 3.0
+    /// The number of steps, whatever the epochs; nil if the epochs decide.
+    public var maxSteps: Int?
+    /// The examples of one step, over all ranks.
+    public var globalBatchSize = 16
+    /// The most tokens in one piece of work.
+    public var microBatchTokens = 2048
+    /// At least as many pieces of work in a step, for ranks to share.
+    public var microBatchesPerStep = 4
+    public var weightDecay = 0.0
+    /// The length to which a longer gradient is cut; 0 to leave it.
+    public var maxGradNorm = 1.0
+    public var adamBeta1 = 0.9
+    public var adamBeta2 = 0.999
+    public var adamEpsilon = 1e-8
+    public var seed = 42
+    /// A line in the log every so many steps.
+    public var loggingSteps = 10
+    /// The held-out loss every so many steps; nil for once, after the last step.
+    public var evalSteps: Int?
+    /// The adapter is saved every so many steps, and after the last.
+    public var saveSteps = 500
+    /// Training ends after so many evaluations in a row without a better held-out loss; nil for never.
+    public var earlyStoppingPatience: Int?
+    /// Whether the adapter that is left at the end is that of the best evaluation, not of the last step.
+    public var loadBestModelAtEnd = false
+    /// Threads of each rank; nil to share the cores of a node between its ranks.
+    public var threads: Int?
+
+    public init() {}
+
+    /// How the learning rate goes on after the warm-up.
+    public enum Scheduler: String, Sendable, CaseIterable {
+        case linear, cosine, constant
+        case constantWithWarmup = "constant_with_warmup"
+    }
+
+    /// How long the learning rate rises at first.
+    public enum Warmup: Sendable, Equatable {
+        case steps(Int)
+        /// A share of all steps, above 0 and below 1.
+        case share(Double)
+    }
+}
+
+extension TrainingConfig: ConfigSection {
+    static let name = "training"
+    static let fields: [ConfigField<TrainingConfig>] = [
+        .number("learning_rate", \.learningRate, .above(0)),
+        .choice("lr_scheduler_type", \.scheduler),
+        ConfigField(
+            "warmup_steps", \.warmup, expected: "a whole number of steps, or a share of all steps below 1",
+            decode: Warmup.init(tree:), encode: \.tree),
+        .number("num_train_epochs", \.epochs, .above(0)),
+        ConfigField(
+            "max_steps", \.maxSteps, expected: "a whole number of at least 1, or -1 to let the epochs decide",
+            decode: { tree in
+                if tree.isNull || tree.int == -1 { return .some(nil) }
+                guard let value = tree.int, value >= 1, value <= Int(Int32.max) else { return nil }
+                return .some(value)
+            },
+            encode: { $0.map { .integer(Int64($0)) } }),
+        .integer("global_batch_size", \.globalBatchSize),
+        .integer("micro_batch_tokens", \.microBatchTokens),
+        .integer("micro_batches_per_step", \.microBatchesPerStep),
+        .number("weight_decay", \.weightDecay, .atLeast(0)),
+        .number("max_grad_norm", \.maxGradNorm, .atLeast(0)),
+        .number("adam_beta1", \.adamBeta1, .share),
+        .number("adam_beta2", \.adamBeta2, .share),
+        .number("adam_epsilon", \.adamEpsilon, .above(0)),
+        .integer("seed", \.seed, atLeast: 0),
+        .integer("logging_steps", \.loggingSteps),
+        .integer("eval_steps", \.evalSteps),
+        .integer("save_steps", \.saveSteps),
+        .integer("early_stopping_patience", \.earlyStoppingPatience),
+        .flag("load_best_model_at_end", \.loadBestModelAtEnd),
+        .integer("threads", \.threads),
+    ]
+}
+
+extension TrainingConfig.Warmup {
+    fileprivate init?(tree: JSON) {
+        guard let value = tree.double, value >= 0, value <= Double(Int32.max) else { return nil }
+        if let steps = Int(exactly: value) {
+            self = .steps(steps)
+        } else if value < 1 {
+            self = .share(value)
+        } else {
+            return nil
+        }
+    }
+
+    fileprivate var tree: JSON? {
+        switch self {
+        case .steps(let steps): .integer(Int64(steps))
+        case .share(let share): .number(share)
+        }
+    }
+}
