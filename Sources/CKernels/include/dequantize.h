@@ -9,4 +9,10 @@ typedef enum ck_format {
 
 // Widens elements [first, first + count) of one row that starts at `row` (any alignment) into `out`.
 // `first` and `count` must be multiples of the format's block (1, 32 or 256 elements).
+// The result does not depend on the CPU: what is chosen at run time changes the speed only.
 void ck_widen(ck_format format, const void *row, size_t first, size_t count, float *out);
+
+// The instruction sets that ck_widen chooses from; ck_widen_with uses the given one, which the CPU must have.
+typedef enum ck_isa { CK_PORTABLE, CK_AVX2, CK_AVX512 } ck_isa;
+ck_isa ck_best_isa(void);
+void ck_widen_with(ck_isa isa, ck_format format, const void *row, size_t first, size_t count, float *out);
