@@ -1,0 +1,73 @@
+/// One row as the model sees it.
+public struct Example: Sendable, Equatable {
+    /// The label of a token that is not trained.
+    public static let ignored: Int32 = -100
+
+    /// Token ids, at most `DataOptions.maxLength`.
+    public var tokens: [Int32]
+    /// For each token its own id if it is trained, else `ignored`; the model shifts, so the first label never counts.
+    public var labels: [Int32]
+
+    public init(tokens: [Int32], labels: [Int32]) {
+        self.tokens = tokens
+        self.labels = labels
+    }
+}
+
+/// What is known of an example before it is used: 8 bytes, so that all ranks can hold all of them.
+public struct ExampleSize: Sendable, Equatable {
+    /// Why an example is left out.
+    public enum Drop: UInt8, Sendable {
+        /// More tokens than `max_length`, and `over_long: drop`.
+        case overLong = 1
+        /// No token is trained, or none that is left after truncation.
+        case untrained = 2
+    }
+
+    private var tokenBits: UInt32
+    private var trainedBits: UInt32
+    private static let countMask: UInt32 = 0x0FFF_FFFF
+
+    /// Counts are kept up to 2²⁸ − 1.
+    /// - Parameters:
+    ///   - tokens: tokens of the example after truncation.
+    ///   - trained: labels that the shifted loss counts: those at positions from 1 on that are not `Example.ignored`.
+    ///   - isTruncated: whether tokens were cut off.
+    ///   - endsTurn: whether a token that ends a turn is among the trained ones.
+    ///   - drop: why the example is left out, if it is.
+    public init(tokens: Int, trained: Int, isTruncated: Bool = false, endsTurn: Bool = false, drop: Drop? = nil) {
+        tokenBits = UInt32(clamping: min(tokens, Int(Self.countMask))) | (isTruncated ? 1 << 31 : 0)
+        if endsTurn { tokenBits |= 1 << 30 }
+        trainedBits = UInt32(clamping: min(trained, Int(Self.countMask))) | UInt32(drop?.rawValue ?? 0) << 28
+    }
+
+    public var tokens: Int { Int(tokenBits & Self.countMask) }
+    public var trained: Int { Int(trainedBits & Self.countMask) }
+    public var isTruncated: Bool { tokenBits & 1 << 31 != 0 }
+    public var endsTurn: Bool { tokenBits & 1 << 30 != 0 }
+    public var drop: Drop? { Drop(rawValue: UInt8(trainedBits >> 28)) }
+
+    /// The sizes as bytes, 8 each, little-endian: what ranks send each other.
+    public static func packed(_ sizes: [ExampleSize]) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(8 * sizes.count)
+        for size in sizes {
+            let word = UInt64(size.tokenBits) | UInt64(size.trainedBits) << 32
+            for shift in stride(from: 0, to: 64, by: 8) { bytes.append(UInt8(truncatingIfNeeded: word >> UInt64(shift))) }
+        }
+        return bytes
+    }
+
+    /// The inverse of `packed`; `bytes.count` must be a multiple of 8.
+    public static func unpacked(_ bytes: [UInt8]) -> [ExampleSize] {
+        precondition(bytes.count.isMultiple(of: 8), "sizes are 8 bytes each")
+        return stride(from: 0, to: bytes.count, by: 8).map { start in
+            var word: UInt64 = 0
+            for byte in bytes[start..<start + 8].reversed() { word = word << 8 | UInt64(byte) }
+            var size = ExampleSize(tokens: 0, trained: 0)
+            size.tokenBits = UInt32(truncatingIfNeeded: word)
+            size.trainedBits = UInt32(truncatingIfNeeded: word >> 32)
+            return size
+        }
+    }
+}
