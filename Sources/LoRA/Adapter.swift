@@ -88,6 +88,6 @@ public enum RandomPurpose {
     public static func adapterInit(module: Int) -> UInt64 { 1 << 32 | UInt64(module) }
     /// Dropout of the input group (0 attention in, 1 o in, 2 MLP in, 3 down in) of a layer.
     public static func dropout(layer: Int, group: Int) -> UInt64 { 2 << 32 | UInt64(layer * 4 + group) }
-    /// The order of the examples in an epoch.
-    public static func shuffle(epoch: Int) -> UInt64 { 3 << 32 | UInt64(epoch) }
+    /// The tokens of one generated answer.
+    public static func sampling(sequence: Int) -> UInt64 { 3 << 32 | UInt64(sequence) }
 }

@@ -6,7 +6,7 @@ public import WeightFiles
 
 /// The frozen weights of a decoder, mapped from a Hugging Face folder or a GGUF file and used in place.
 public struct BaseModel: Sendable {
-    public let config: ModelConfig
+    public let config: DecoderConfig
     public let embedding: StoredMatrix
     public let finalNorm: ConstantMatrix
     public let head: StoredMatrix
@@ -31,17 +31,17 @@ public struct BaseModel: Sendable {
             throw ModelError("\(path): no such file or folder; model.path is a Hugging Face folder or a GGUF file")
         }
         if isFolder.boolValue {
-            let config = try ModelConfig(configFile: path + "/config.json")
+            let config = try DecoderConfig(configFile: path + "/config.json")
             try self.init(path, config, HuggingFaceNames(), try TensorCollection.folder(path), gguf: nil)
         } else {
             let file = try GGUFFile(path: path)
-            let config = try ModelConfig(gguf: file)
+            let config = try DecoderConfig(gguf: file)
             try self.init(path, config, GGUFNames(), file.tensors, gguf: file)
         }
     }
 
     private init(
-        _ path: String, _ config: ModelConfig, _ names: any WeightNames, _ tensors: TensorCollection, gguf: GGUFFile?
+        _ path: String, _ config: DecoderConfig, _ names: any WeightNames, _ tensors: TensorCollection, gguf: GGUFFile?
     ) throws {
         self.path = path
         self.config = config

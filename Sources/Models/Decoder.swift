@@ -119,6 +119,25 @@ public struct Decoder: Sendable {
         return loss
     }
 
+    /// Bytes of arena that `train` needs for micro-batches of at most so many tokens, of which so many are trained: what its own
+    /// code asks of an arena that only adds up.
+    public func trainingArenaBytes(tokens: Int, trained: Int, hasDropout: Bool) -> Int {
+        guard let adapter else { return evaluationArenaBytes(tokens: tokens, trained: trained) }
+        let arena = Arena.measuring()
+        _ = train(
+            .sample(tokens: tokens, trained: trained), factor: 0,
+            dropout: hasDropout ? Dropout(probability: 0.5, seed: 0, step: 0) : nil,
+            addingTo: ExactSums(adapter.values.layout), arena: arena, on: .dry())
+        return arena.peak
+    }
+
+    /// Bytes of arena that `evaluate` needs.
+    public func evaluationArenaBytes(tokens: Int, trained: Int) -> Int {
+        let arena = Arena.measuring()
+        _ = evaluate(.sample(tokens: tokens, trained: trained), arena: arena, on: .dry())
+        return arena.peak
+    }
+
     /// The loss of a micro-batch.
     /// - Parameter usesAdapter: false computes the base alone.
     public func evaluate(

@@ -1,7 +1,7 @@
 import Layers
 public import WeightFiles
 
-extension ModelConfig {
+extension DecoderConfig {
     /// Reads the metadata of a GGUF file of architecture llama.
     /// - Throws: `ModelError` or `WeightFileError` that names the file and key.
     public init(gguf file: GGUFFile) throws {

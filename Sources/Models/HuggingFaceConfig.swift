@@ -3,7 +3,7 @@ import JSONText
 import Layers
 import WeightFiles
 
-extension ModelConfig {
+extension DecoderConfig {
     /// Reads a `config.json` of the Llama family.
     /// - Throws: `ModelError` that names the file and key for what is missing, of the wrong kind or not supported.
     public init(configFile path: String) throws {

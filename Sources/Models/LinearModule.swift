@@ -24,7 +24,7 @@ public enum LinearModule: String, CaseIterable, Sendable {
     public func path(layer: Int) -> String { "model.layers.\(layer).\(rawValue)" }
 
     /// Rows and columns of the weight.
-    public func shape(_ config: ModelConfig) -> (outputs: Int, inputs: Int) {
+    public func shape(_ config: DecoderConfig) -> (outputs: Int, inputs: Int) {
         let (queries, keys) = (config.heads * config.headSize, config.keyHeads * config.headSize)
         return switch self {
         case .q: (queries, config.hidden)
@@ -45,7 +45,7 @@ protocol WeightNames {
     func postAttentionNorm(_ layer: Int) -> String
     /// The name without ".weight" or ".bias".
     func linear(_ module: LinearModule, layer: Int) -> String
-    func rowOrder(_ module: LinearModule, _ config: ModelConfig) -> StoredMatrix.RowOrder
+    func rowOrder(_ module: LinearModule, _ config: DecoderConfig) -> StoredMatrix.RowOrder
 }
 
 struct HuggingFaceNames: WeightNames {
@@ -55,7 +55,7 @@ struct HuggingFaceNames: WeightNames {
     func inputNorm(_ layer: Int) -> String { "model.layers.\(layer).input_layernorm.weight" }
     func postAttentionNorm(_ layer: Int) -> String { "model.layers.\(layer).post_attention_layernorm.weight" }
     func linear(_ module: LinearModule, layer: Int) -> String { module.path(layer: layer) }
-    func rowOrder(_: LinearModule, _: ModelConfig) -> StoredMatrix.RowOrder { .plain }
+    func rowOrder(_: LinearModule, _: DecoderConfig) -> StoredMatrix.RowOrder { .plain }
 }
 
 struct GGUFNames: WeightNames {
@@ -77,7 +77,7 @@ struct GGUFNames: WeightNames {
             }
         return "blk.\(layer).\(name)"
     }
-    func rowOrder(_ module: LinearModule, _ config: ModelConfig) -> StoredMatrix.RowOrder {
+    func rowOrder(_ module: LinearModule, _ config: DecoderConfig) -> StoredMatrix.RowOrder {
         switch module {
         case .q, .k: .interleavedHalves(headSize: config.headSize)
         default: .plain

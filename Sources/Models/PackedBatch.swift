@@ -32,6 +32,20 @@ public struct PackedBatch: Sendable {
         }
     }
 
-    /// Tokens of the longest example.
-    public var longestExample: Int { examples.map(\.count).max() ?? 0 }
+    /// Adds one token of a sequence whose earlier tokens are in a cache.
+    mutating func append(next token: Int32, position: Int) {
+        examples.append(tokens.count..<tokens.count + 1)
+        tokens.append(token)
+        positions.append(Int32(position))
+        exampleKeys.append(0)
+    }
+
+    /// One example of so many tokens, the last of which are trained, to size memory by.
+    static func sample(tokens: Int, trained: Int) -> PackedBatch {
+        var batch = PackedBatch()
+        let tokens = max(tokens, trained + 1)
+        let labels = [Int32](repeating: -100, count: tokens - trained) + [Int32](repeating: 0, count: trained)
+        batch.append(tokens: [Int32](repeating: 0, count: tokens), labels: labels, key: 0)
+        return batch
+    }
 }

@@ -118,7 +118,7 @@ public struct ParameterLayout: Sendable, Equatable {
     }
 
     /// Calls `body` with the integers, for the all-reduce.
-    public func withIntegers(_ body: (UnsafeMutableBufferPointer<Int64>) throws -> Void) rethrows {
+    public func withIntegers<Result>(_ body: (UnsafeMutableBufferPointer<Int64>) throws -> Result) rethrows -> Result {
         try body(UnsafeMutableBufferPointer(start: storage.baseAddress, count: layout.count))
     }
 

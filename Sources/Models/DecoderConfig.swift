@@ -1,7 +1,7 @@
 public import Layers
 
 /// The shape of a Llama-family decoder.
-public struct ModelConfig: Sendable, Equatable {
+public struct DecoderConfig: Sendable, Equatable {
     public var vocabulary: Int, hidden: Int, intermediate: Int
     public var layers: Int, heads: Int, keyHeads: Int, headSize: Int
     public var normEpsilon: Double

@@ -1,0 +1,33 @@
+import Foundation
+import LoRA
+public import Tensors
+
+/// AdamW on the adapter's slab. Every rank holds the same state and makes the same update.
+public struct Optimizer: Sendable {
+    public let values: ParameterSlab, m: ParameterSlab, v: ParameterSlab
+    /// Updates done.
+    public private(set) var steps = 0
+    private let config: TrainingConfig
+
+    /// Moments start at zero.
+    public init(values: ParameterSlab, config: TrainingConfig) {
+        self.values = values
+        self.config = config
+        m = ParameterSlab(values.layout)
+        v = ParameterSlab(values.layout)
+    }
+
+    /// Clips the gradient to the norm of the config, as torch.nn.utils.clip_grad_norm_ does, and makes one update.
+    /// - Returns: the norm before clipping.
+    public mutating func update(_ sums: ExactSums, learningRate: Double, on workers: Workers) -> Double {
+        let norm = sums.norm
+        steps += 1
+        let limit = config.maxGradNorm
+        let step = AdamWStep(
+            learningRate: learningRate, beta1: config.adamBeta1, beta2: config.adamBeta2, epsilon: config.adamEpsilon,
+            weightDecay: config.weightDecay, step: steps,
+            gradientFactor: limit > 0 ? min(1, limit / (norm + 1e-6)) : 1)
+        step.apply(sums, values: values, m: m, v: v, on: workers)
+        return norm
+    }
+}

@@ -1,0 +1,115 @@
+public import Collectives
+public import Datasets
+public import Models
+public import Tensors
+
+/// What all ranks know of a step after its sums.
+public struct StepSums: Sendable {
+    public var loss = LossSum()
+    /// Tokens of the global batch.
+    public var tokens = 0
+    /// A gradient or loss was NaN or infinite on some rank; or left the range of the exact sums.
+    public var sawNonFinite = false, sawOutOfRange = false
+    /// Seconds that this rank waited for the last one.
+    public var waitSeconds = 0.0
+}
+
+/// Runs the micro-batches of a global batch that fall to this rank, and adds up over ranks. Which rank computes what leaves no
+/// trace in the sums: the pieces are cut without knowing of ranks, and both gradients and losses are added as integers.
+public struct StepEngine {
+    public let decoder: Decoder
+    public let workers: Workers
+    public let arena: Arena
+    public let world: Communicator
+    let cut: Cut
+
+    /// How a batch is cut into micro-batches.
+    public struct Cut: Sendable {
+        public let microBatchTokens: Int, microBatchesPerStep: Int
+        public init(microBatchTokens: Int, microBatchesPerStep: Int) {
+            self.microBatchTokens = microBatchTokens
+            self.microBatchesPerStep = microBatchesPerStep
+        }
+
+        /// The micro-batches of examples with these sizes, as positions in the batch.
+        public func pieces(_ sizes: [ExampleSize]) -> [[Int]] {
+            MicroBatches.cut(sizes.map(\.tokens), limit: microBatchTokens, atLeast: microBatchesPerStep)
+        }
+    }
+
+    public init(decoder: Decoder, workers: Workers, arena: Arena, world: Communicator, cut: Cut) {
+        self.decoder = decoder
+        self.workers = workers
+        self.arena = arena
+        self.world = world
+        self.cut = cut
+    }
+
+    /// An example of the batch when its turn comes.
+    public typealias Load = (_ position: Int) throws -> (example: Example, key: UInt32)
+
+    /// Adds the gradients of a global batch to `sums`, over all ranks.
+    /// - Parameters:
+    ///   - sizes: of all examples of the batch, in its order.
+    ///   - load: gives an example of the batch by position.
+    public func train(
+        _ sizes: [ExampleSize], load: Load, dropout: Decoder.Dropout?, into sums: ExactSums
+    ) throws -> StepSums {
+        sums.zero()
+        let trained = sizes.reduce(0) { $0 + $1.trained }
+        var step = StepSums()
+        for piece in share(of: sizes) {
+            let batch = try pack(piece, load)
+            step.loss.add(
+                decoder.train(
+                    batch, factor: 1 / Float(trained), dropout: dropout, addingTo: sums, arena: arena, on: workers))
+        }
+        step.tokens = sizes.reduce(0) { $0 + $1.tokens }
+        step.sawNonFinite = sums.sawNonFinite
+        step.sawOutOfRange = sums.sawOutOfRange || sums.couldOverflow(ranks: world.size)
+        step.waitSeconds = try unsafe sums.withIntegers { try unsafe world.allReduceExact($0) }
+        return try summed(step)
+    }
+
+    /// The loss over all examples and ranks.
+    /// - Parameter usesAdapter: false for the base alone.
+    public func evaluate(_ sizes: [ExampleSize], usesAdapter: Bool, load: Load) throws -> LossSum {
+        var step = StepSums()
+        for piece in share(of: sizes) {
+            let batch = try pack(piece, load)
+            step.loss.add(decoder.evaluate(batch, usesAdapter: usesAdapter, arena: arena, on: workers))
+        }
+        return try summed(step).loss
+    }
+
+    /// The pieces that this rank computes.
+    private func share(of sizes: [ExampleSize]) -> [[Int]] {
+        let pieces = cut.pieces(sizes)
+        let costs = pieces.map { $0.reduce(0) { $0 + sizes[$1].tokens } }
+        return MicroBatches.deal(costs, ranks: world.size)[world.rank].map { pieces[$0] }
+    }
+
+    private func pack(_ positions: [Int], _ load: Load) throws -> PackedBatch {
+        var batch = PackedBatch()
+        for position in positions {
+            let (example, key) = try load(position)
+            batch.append(tokens: example.tokens, labels: example.labels, key: key)
+        }
+        return batch
+    }
+
+    private func summed(_ step: StepSums) throws -> StepSums {
+        var numbers: [Int64] = [
+            step.loss.units, step.loss.tokens, step.loss.isFinite ? 0 : 1, step.sawNonFinite ? 1 : 0,
+            step.sawOutOfRange ? 1 : 0,
+        ]
+        try world.allReduceSum(&numbers)
+        var total = step
+        total.loss.units = numbers[0]
+        total.loss.tokens = numbers[1]
+        total.loss.isFinite = numbers[2] == 0
+        total.sawNonFinite = numbers[3] != 0
+        total.sawOutOfRange = numbers[4] != 0
+        return total
+    }
+}
