@@ -59,7 +59,7 @@ let package = Package(
         .testTarget(name: "TensorsTests", dependencies: ["Tensors", "CKernels", "COpenBLAS"], swiftSettings: common),
         .testTarget(name: "CollectivesTests", dependencies: ["Collectives"], swiftSettings: common),
         .testTarget(
-            name: "WeightFilesTests", dependencies: ["WeightFiles", "Tensors", "JSONText"],
+            name: "WeightFilesTests", dependencies: ["WeightFiles", "Tensors", "CKernels", "JSONText"],
             exclude: ["Fixtures"], swiftSettings: common),
         .testTarget(name: "LayersTests", dependencies: ["Layers", "Tensors"], swiftSettings: common),
         .testTarget(

@@ -68,8 +68,11 @@ enum BusErrorGuard {
         } else if let handler = old.sa_handler, UInt(bitPattern: unsafeBitCast(handler, to: Int.self)) > 1 {
             handler(signal)
         } else {
-            // The default action: taken when the instruction faults again.
-            sigaction(SIGBUS, previous, nil)
+            // Nobody else handles it: the default action ends the process when this returns.
+            var standard = sigaction()
+            standard.__sigaction_handler.sa_handler = SIG_DFL
+            sigaction(SIGBUS, &standard, nil)
+            raise(signal)
         }
     }
 

@@ -49,7 +49,8 @@ public enum ElementType: UInt32, Sendable, CaseIterable {
         for (axis, dimension) in shape.enumerated() {
             let isLast = axis == shape.count - 1
             guard !isLast || dimension.isMultiple(of: blockElements) else { return nil }
-            let (product, overflow) = blocks.multipliedReportingOverflow(by: isLast ? dimension / blockElements : dimension)
+            let (product, overflow) = blocks.multipliedReportingOverflow(
+                by: isLast ? dimension / blockElements : dimension)
             guard !overflow else { return nil }
             blocks = product
         }

@@ -1,6 +1,7 @@
 /// A GGUF file, version 2 or 3, little-endian: its metadata and its tensors.
 /// Source: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 public struct GGUFFile: Sendable {
+    /// All keys and values.
     public let metadata: GGUFMetadata
     /// Names as in the file; shapes row-major, outermost first (the file has them the other way round).
     public let tensors: TensorCollection
@@ -17,7 +18,8 @@ public struct GGUFFile: Sendable {
         metadata = try Self.readMetadata(&cursor, count: keyCount)
         if let parts = try metadata.int("split.count"), parts > 1 {
             throw cursor.error(
-                "is one of the \(parts) parts of a split GGUF; join them first (llama-gguf-split --merge FIRST-PART OUT)")
+                "is one of the \(parts) parts of a split GGUF; join them first (llama-gguf-split --merge FIRST-PART OUT)"
+            )
         }
         tensors = try GGUFTensorReader(alignment: Self.alignment(metadata)).read(&cursor, count: tensorCount)
     }

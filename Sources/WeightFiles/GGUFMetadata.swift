@@ -15,7 +15,7 @@ public struct GGUFMetadata: Sendable {
     private let entries: [Entry]
     private let index: [ByteName: Int]
 
-    /// - Parameter entries: must have unique keys.
+    /// The entries in the order of the file, with unique keys.
     init(file: MappedFile, entries: [Entry]) {
         self.file = file
         self.entries = entries

@@ -9,7 +9,9 @@ public enum GGUFValue: Sendable {
 
 /// An array of scalars or strings as it lies in the file.
 public struct GGUFArray: Sendable {
+    /// The type of every element.
     public let elementType: GGUFValueType
+    /// The number of elements.
     public let count: Int
     private let file: MappedFile
     /// Offset of the first element.
@@ -17,7 +19,7 @@ public struct GGUFArray: Sendable {
     /// For arrays of strings.
     public let strings: GGUFStringArray?
 
-    /// - Parameter elementType: a scalar type; the elements must lie within the file.
+    /// `count` scalars from byte `start` on, all within the file.
     init(file: MappedFile, elementType: GGUFValueType, count: Int, start: Int) {
         self.file = file
         self.elementType = elementType
@@ -26,6 +28,7 @@ public struct GGUFArray: Sendable {
         strings = nil
     }
 
+    /// An array of strings.
     init(_ strings: GGUFStringArray) {
         file = strings.file
         elementType = .string
@@ -79,6 +82,7 @@ public struct GGUFArray: Sendable {
         T(littleEndian: file.bytes.loadUnaligned(fromByteOffset: start + position * MemoryLayout<T>.size, as: T.self))
     }
 
+    /// One element of an array of scalars.
     func scalar(_ position: Int) -> GGUFValue {
         switch elementType {
         case .uint8: .integer(Int128(load(position, UInt8.self)))
@@ -103,15 +107,18 @@ public struct GGUFStringArray: RandomAccessCollection, Sendable {
     /// Offset of each string's length field, which its bytes follow.
     private let offsets: [Int]
 
-    /// - Parameter offsets: where each string's 64-bit length lies; the strings must lie within the file.
+    /// The strings whose 64-bit lengths lie at `offsets`, all within the file.
     init(file: MappedFile, offsets: [Int]) {
         self.file = file
         self.offsets = offsets
     }
 
+    /// Always 0.
     public var startIndex: Int { 0 }
+    /// The number of strings.
     public var endIndex: Int { offsets.count }
 
+    /// The bytes of one string.
     public subscript(position: Int) -> MappedBytes {
         let offset = offsets[position]
         let length = UInt64(littleEndian: file.bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))

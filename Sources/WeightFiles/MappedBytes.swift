@@ -5,16 +5,19 @@ public struct MappedBytes: RandomAccessCollection, Sendable {
     /// Where in the file they lie.
     public let range: Range<Int>
 
-    /// - Parameter range: byte offsets from the start of the file; must lie within it.
+    /// The bytes at offsets `range` from the start of the file, within which they must lie.
     public init(file: MappedFile, range: Range<Int>) {
         precondition(range.lowerBound >= 0 && range.upperBound <= file.bytes.count, "range outside the file")
         self.file = file
         self.range = range
     }
 
+    /// Always 0.
     public var startIndex: Int { 0 }
+    /// The number of bytes.
     public var endIndex: Int { range.count }
 
+    /// The byte at this position, counted from the start of the range.
     public subscript(position: Int) -> UInt8 {
         precondition(position >= 0 && position < range.count, "index outside the bytes")
         return file.bytes[range.lowerBound + position]
@@ -25,6 +28,7 @@ public struct MappedBytes: RandomAccessCollection, Sendable {
         String(validating: UnsafeRawBufferPointer(rebasing: file.bytes[range]), as: UTF8.self)
     }
 
+    /// Calls `body` with the bytes in place.
     public func withContiguousStorageIfAvailable<Result>(
         _ body: (UnsafeBufferPointer<UInt8>) throws -> Result
     ) rethrows -> Result? {

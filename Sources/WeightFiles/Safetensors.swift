@@ -15,6 +15,9 @@ extension TensorCollection {
 private struct SafetensorsReader {
     let file: MappedFile
 
+    /// The limit that the reference library sets.
+    private static let longestHeader = 100_000_000
+
     func error(_ reason: String) -> WeightFileError { WeightFileError(file: file.path, reason: reason) }
 
     func error(_ tensor: String, _ reason: String) -> WeightFileError { error("tensor \(tensor): \(reason)") }
@@ -29,6 +32,9 @@ private struct SafetensorsReader {
             throw error(
                 "the header's length is given as \(length) bytes, but only \(size - 8) follow: the file is truncated or"
                     + " not a safetensors file")
+        }
+        guard length <= Self.longestHeader else {
+            throw error("the header's length is given as \(length) bytes, at most \(Self.longestHeader) were expected")
         }
         let dataStart = 8 + Int(length)
         var tensors: [StoredTensor] = []
@@ -81,7 +87,8 @@ private struct SafetensorsReader {
         }
         guard let dtype = object["dtype"]?.string else { throw error(name, "dtype is missing or not a string") }
         guard let type = Self.types[dtype] else {
-            throw error(name, "dtype \(dtype) is unknown, expected one of \(Self.types.keys.sorted().joined(separator: ", "))")
+            throw error(
+                name, "dtype \(dtype) is unknown, expected one of \(Self.types.keys.sorted().joined(separator: ", "))")
         }
         guard let shape = integers(object["shape"]) else {
             throw error(name, "shape is missing or not a list of whole numbers")
@@ -92,7 +99,8 @@ private struct SafetensorsReader {
         let dataSize = file.bytes.count - dataStart
         guard offsets[0] <= offsets[1], offsets[1] <= dataSize else {
             throw error(
-                name, "data_offsets \(offsets) do not lie within the \(dataSize) bytes of data: the file is truncated"
+                name,
+                "data_offsets \(offsets) do not lie within the \(dataSize) bytes of data: the file is truncated"
                     + " or its header is wrong")
         }
         guard let bytes = type.byteCount(shape: shape) else {
@@ -100,7 +108,8 @@ private struct SafetensorsReader {
         }
         guard bytes == offsets[1] - offsets[0] else {
             throw error(
-                name, "\(dtype) of shape \(shape) takes \(bytes) bytes, but data_offsets \(offsets) hold"
+                name,
+                "\(dtype) of shape \(shape) takes \(bytes) bytes, but data_offsets \(offsets) hold"
                     + " \(offsets[1] - offsets[0])")
         }
         return StoredTensor(
@@ -126,12 +135,14 @@ private struct SafetensorsReader {
             let start = tensor.range.lowerBound
             guard start >= end else {
                 throw error(
-                    tensor.name, "begins at data byte \(start - dataStart), inside \(previous), which ends at"
+                    tensor.name,
+                    "begins at data byte \(start - dataStart), inside \(previous), which ends at"
                         + " \(end - dataStart)")
             }
             guard start == end else {
                 throw error(
-                    tensor.name, "begins at data byte \(start - dataStart), but \(previous) ends at \(end - dataStart):"
+                    tensor.name,
+                    "begins at data byte \(start - dataStart), but \(previous) ends at \(end - dataStart):"
                         + " the bytes between belong to no tensor")
             }
             end = tensor.range.upperBound

@@ -45,7 +45,8 @@ private struct ShardedFolder {
             }
             guard seenShards.insert(ByteName(shard)).inserted else { continue }
             guard isPlainName(shard) else {
-                throw error("tensor \(name) is said to be in \"\(shard)\", which is not the name of a file in the folder")
+                throw error(
+                    "tensor \(name) is said to be in \"\(shard)\", which is not the name of a file in the folder")
             }
             shards.append(shard)
         }
@@ -56,7 +57,8 @@ private struct ShardedFolder {
             for tensor in collection.tensors {
                 guard let expected = shardOf.removeValue(forKey: ByteName(tensor.name)) else {
                     throw WeightFileError(
-                        file: collection.path, reason: "holds tensor \(tensor.name), which \(index) does not name there")
+                        file: collection.path, reason: "holds tensor \(tensor.name), which \(index) does not name there"
+                    )
                 }
                 guard ByteName(expected) == ByteName(shard) else {
                     throw WeightFileError(

@@ -3,10 +3,12 @@ import JSONText
 
 /// Writes F32 tensors as a safetensors file, byte for byte as `safetensors.torch.save_file` does.
 public struct SafetensorsWriter {
+    /// A writer; it keeps no state.
     public init() {}
 
     /// Writes the file, flushed to the disk on return. It is written in place: give a temporary name and rename it.
     /// - Parameters:
+    ///   - path: the file to create, or to replace the contents of.
     ///   - tensors: in any order, written by name; names must be unique and shapes must fit the numbers.
     ///   - metadata: goes into `__metadata__`, keys sorted; left out if empty.
     /// - Throws: `WeightFileError` with the system's reason if the file cannot be written.

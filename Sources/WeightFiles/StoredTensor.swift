@@ -1,9 +1,12 @@
 /// One tensor as it lies in a mapped file: a description whose size and place have been checked against the file.
 public struct StoredTensor: Sendable {
+    /// The name in the file.
     public let name: String
+    /// How the elements are kept.
     public let type: ElementType
     /// Row-major, outermost dimension first: a linear layer's weight is (outputs, inputs).
     public let shape: [Int]
+    /// The file that holds it.
     public let file: MappedFile
     /// Byte offsets from the start of the file.
     public let range: Range<Int>
@@ -25,7 +28,7 @@ public struct TensorCollection: Sendable {
     public let metadata: [(key: String, value: String)]
     private let index: [ByteName: Int]
 
-    /// - Parameter tensors: must have unique names.
+    /// Tensors with unique names.
     init(path: String, tensors: [StoredTensor], metadata: [(key: String, value: String)] = []) {
         self.path = path
         self.tensors = tensors

@@ -5,12 +5,25 @@ public struct WeightFileError: Error, CustomStringConvertible, Sendable {
     /// What was found, what was expected and, where it helps, what to do.
     public let reason: String
 
+    /// An error about `file`.
     public init(file: String, reason: String) {
         self.file = file
         self.reason = reason
     }
 
-    public var description: String { "\(file): \(reason)" }
+    /// "FILE: reason" on one line: control characters, which a broken file's names may hold, are written as <U+000A>.
+    public var description: String {
+        var text = ""
+        for scalar in "\(file): \(reason)".unicodeScalars {
+            if scalar.properties.generalCategory == .control {
+                let digits = String(scalar.value, radix: 16, uppercase: true)
+                text += "<U+" + String(repeating: "0", count: 4 - digits.count) + digits + ">"
+            } else {
+                text.unicodeScalars.append(scalar)
+            }
+        }
+        return text
+    }
 }
 
 /// A name that compares by its bytes: tensor names and metadata keys that Unicode calls equal are different names.
