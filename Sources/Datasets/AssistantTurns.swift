@@ -23,8 +23,8 @@ struct AssistantTurns {
             defer { previous = span.message }
             if span.message == previous {
                 if isAssistant, let last = turns.indices.last {
-                    turns[last].range = turns[last].range.lowerBound
-                        ..< max(turns[last].range.upperBound, span.range.upperBound)
+                    let range = turns[last].range
+                    turns[last].range = range.lowerBound..<max(range.upperBound, span.range.upperBound)
                 }
                 continue
             }
@@ -51,9 +51,7 @@ extension AssistantTurns.Turn {
     }
 
     /// The turn's bytes with those up to the end of the first stop token after it, if there is one before `bound`.
-    /// - Parameters:
-    ///   - ids: the tokens of the text.
-    ///   - ranges: the bytes that each token covers, ascending.
+    /// `ids` are the tokens of the text, `ranges` the bytes that each covers, ascending.
     func withStopToken(ids: [Int32], ranges: [Range<Int>], stops: StopTokens) -> Range<Int> {
         var index = ranges.partitioningIndex { $0.lowerBound >= range.upperBound }
         while index < ids.count, ranges[index].lowerBound < bound {

@@ -8,9 +8,7 @@ public struct BatchPlan: Sendable {
     /// Whether an epoch visits the rows in a new order; else in that of the files.
     public let shuffles: Bool
 
-    /// - Parameters:
-    ///   - rows: rows of the data set to train on; at least one.
-    ///   - batchSize: examples a step; at least 1.
+    /// A plan for at least one row, and at least one example a step.
     public init(rows: [Int], batchSize: Int, seed: UInt64, shuffles: Bool = true) {
         precondition(!rows.isEmpty && batchSize > 0, "a plan needs rows and a batch size")
         self.rows = rows
@@ -34,11 +32,9 @@ public struct BatchPlan: Sendable {
         return positions.map { rows[order[$0]] }
     }
 
-    /// Divides 0..<count into rows to train on and rows to evaluate on, both ascending; a function of the seed alone.
-    /// - Parameters:
-    ///   - count: rows in all; at least 2.
-    ///   - share: of the rows that are held out (`data.eval_split`), above 0 and below 1; at least one row is, and at
-    ///     least one is not.
+    /// Divides 0..<count (at least 2) into rows to train on and rows to evaluate on, both ascending; a function of the
+    /// seed alone. `share` of the rows are held out (`data.eval_split`, above 0 and below 1): at least one is, and at
+    /// least one is not.
     public static func heldOut(count: Int, share: Double, seed: UInt64) -> (training: [Int], heldOut: [Int]) {
         precondition(count >= 2 && share > 0 && share < 1, "a split needs two rows and a share between 0 and 1")
         let held = min(max(Int((Double(count) * share).rounded()), 1), count - 1)

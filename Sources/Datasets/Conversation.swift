@@ -10,7 +10,7 @@ enum Conversation {
         ("ipython", "ipython"),
     ]
 
-    /// - Parameter column: the name of the column, for messages.
+    /// The messages of a row; `column` is the name of their column, for errors.
     /// - Throws: `RowError` if the value is not a list of at least one message with a known role and text as content.
     static func messages(_ value: JSON, column: String) throws -> [JSON] {
         guard let elements = value.array else {

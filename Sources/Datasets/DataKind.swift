@@ -58,7 +58,8 @@ public enum DataKind: Sendable, Equatable {
             let found = row.members.map { "\"\($0.key)\"" }.joined(separator: ", ")
             throw RowError(
                 "no known form of row: found \(found.isEmpty ? "no columns" : "the columns \(found)"); expected messages, "
-                    + "conversations, prompt + completion, instruction + output, or text (data.columns maps other names)")
+                    + "conversations, prompt + completion, instruction + output, or text (data.columns maps other names)"
+            )
         }
     }
 

@@ -53,7 +53,7 @@ public struct ExampleSize: Sendable, Equatable {
         bytes.reserveCapacity(8 * sizes.count)
         for size in sizes {
             let word = UInt64(size.tokenBits) | UInt64(size.trainedBits) << 32
-            for shift in stride(from: 0, to: 64, by: 8) { bytes.append(UInt8(truncatingIfNeeded: word >> UInt64(shift))) }
+            for byte in 0..<8 { bytes.append(UInt8(truncatingIfNeeded: word >> UInt64(8 * byte))) }
         }
         return bytes
     }

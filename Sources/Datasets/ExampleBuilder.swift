@@ -33,8 +33,9 @@ struct ExampleBuilder: Sendable {
         if isOverLong {
             switch options.overLong {
             case .error:
-                throw RowError("the example has \(count) tokens, more than max_length \(options.maxLength) "
-                    + "(data.over_long: truncate or drop lets such rows pass)")
+                throw RowError(
+                    "the example has \(count) tokens, more than max_length \(options.maxLength) "
+                        + "(data.over_long: truncate or drop lets such rows pass)")
             case .drop: return (example, ExampleSize(tokens: count, trained: 0, drop: .overLong))
             case .truncate:
                 example.tokens.removeLast(count - options.maxLength)
@@ -97,7 +98,7 @@ struct ExampleBuilder: Sendable {
     }
 
     /// Labels each token that has a byte in a span, and puts BOS first where the tokenizer does and the text does not.
-    /// - Parameter spans: ascending, not overlapping.
+    /// The spans ascend and do not overlap.
     private func labelled(
         _ ids: [Int32], _ ranges: [Range<Int>], spans: [Range<Int>], trainsAll: Bool
     ) -> Example {

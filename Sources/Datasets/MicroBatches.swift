@@ -24,7 +24,10 @@ public enum MicroBatches {
     }
 
     /// Deals pieces to ranks by longest-processing-time: the costliest first, each to the rank with the least to do.
-    /// - Parameter costs: of each piece; not negative.
+    ///
+    /// - Parameters:
+    ///   - costs: of each piece; not negative.
+    ///   - ranks: how many there are.
     /// - Returns: for each rank the indices of its pieces, ascending; empty for a rank that idles.
     public static func deal(_ costs: [Int], ranks: Int) -> [[Int]] {
         precondition(ranks > 0, "there is at least one rank")

@@ -25,7 +25,8 @@ enum Record {
         case .messages, .conversations:
             let column: DataColumn = kind == .messages ? .messages : .conversations
             self = .chat(
-                messages: try messages(column), completionStart: 0, tools: try Self.tools(value(.tools), options: options))
+                messages: try messages(column), completionStart: 0,
+                tools: try Self.tools(value(.tools), options: options))
         case .promptCompletionMessages:
             let prompt = try messages(.prompt)
             self = .chat(

@@ -43,9 +43,9 @@ struct RowFile: Sendable {
     /// - Throws: `DatasetError` with file and line if it is not a JSON object.
     func object(_ row: Int) throws -> JSONObject {
         let value: JSON
-        do {
+        do throws(JSONError) {
             value = try unsafe JSON(parsing: UnsafeRawBufferPointer(rebasing: file.bytes[range(row)]))
-        } catch let error as JSONError {
+        } catch {
             throw failure(row, "column \(error.column): \(error.reason) (each line must hold one whole JSON object)")
         }
         guard case .object(let object) = value else {
@@ -85,7 +85,9 @@ struct RowFile: Sendable {
         var lineStart = first
         while lineStart < bytes.count {
             let end = unsafe lineEnd(bytes, from: lineStart)
-            if let start = unsafe (lineStart..<end).first(where: { unsafe !isSpace(bytes[$0]) }) { starts.append(start) }
+            var start = lineStart
+            while start < end, unsafe isSpace(bytes[start]) { start += 1 }
+            if start < end { starts.append(start) }
             lineStart = end + 1
         }
         return starts

@@ -17,9 +17,7 @@ public struct RowOrder: Sendable {
     public let count: Int
     private let keys: [(offset: Int, salt: UInt64)]
 
-    /// - Parameters:
-    ///   - seed: `training.seed`.
-    ///   - epoch: from 0.
+    /// The order of `count` examples in an epoch (from 0) of a run with this seed.
     public init(count: Int, seed: UInt64, epoch: Int, purpose: Purpose = .training) {
         precondition(count >= 0, "count must not be negative")
         self.count = count

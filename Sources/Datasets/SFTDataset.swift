@@ -42,8 +42,9 @@ public struct SFTDataset: Sendable {
                 throw file.failure(0, error.reason)
             }
             let trainOn = options.trainOn ?? kind.defaultTrainOn
-            if let reason = Self.objection(kind, trainOn: trainOn, hasTemplate: renderer != nil, hasEOS: encoder.eos != nil)
-            {
+            let objection = Self.objection(
+                kind, trainOn: trainOn, hasTemplate: renderer != nil, hasEOS: encoder.eos != nil)
+            if let reason = objection {
                 throw DatasetError(file: path, reason: reason)
             }
             infos.append(FileInfo(path: path, kind: kind, rows: file.count, trainOn: trainOn))
@@ -60,7 +61,7 @@ public struct SFTDataset: Sendable {
     }
 
     /// Tokenizes rows for their sizes and keeps nothing else. Rows do not depend on each other, so ranks share them.
-    /// - Parameter threads: how many threads share the work; changes nothing in the result.
+    /// The number of threads that share the work changes nothing in the result.
     /// - Throws: the error of the first row that has one; a `DatasetError` with file and line if the row is to blame.
     public func measure(_ rows: Range<Int>, threads: Int = 1) throws -> [ExampleSize] {
         precondition(rows.lowerBound >= 0 && rows.upperBound <= count, "rows outside the data set")
@@ -74,7 +75,8 @@ public struct SFTDataset: Sendable {
                 let chunk = next.wrappingAdd(1, ordering: .relaxed).oldValue
                 guard chunk < chunks else { return }
                 let start = rows.lowerBound + chunk * chunkSize
-                let result = Result { try (start..<min(start + chunkSize, rows.upperBound)).map { try finished($0).size } }
+                let chunkRows = start..<min(start + chunkSize, rows.upperBound)
+                let result = Result { try chunkRows.map { try finished($0).size } }
                 results.withLock { $0[chunk] = result }
             }
         }
@@ -117,8 +119,8 @@ public struct SFTDataset: Sendable {
     private static func objection(_ kind: DataKind, trainOn: TrainOn, hasTemplate: Bool, hasEOS: Bool) -> String? {
         switch (kind, trainOn) {
         case (.messages, .completion), (.conversations, .completion):
-            return "train_on: completion needs prompt + completion or instruction + output rows; these are \(kind.name): "
-                + "use assistant, last_assistant or all"
+            return "train_on: completion needs prompt + completion or instruction + output rows; these are "
+                + "\(kind.name): use assistant, last_assistant or all"
         case (.text, .assistant), (.text, .lastAssistant), (.text, .completion):
             return "train_on: \(trainOn.rawValue) has no meaning for text rows: use all, or leave train_on out"
         default: break

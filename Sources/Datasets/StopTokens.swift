@@ -9,7 +9,7 @@ struct StopTokens: Sendable {
 
     let ids: Set<Int32>
 
-    /// - Parameter extra: ids that the model's generation settings name.
+    /// The known tokens of the vocabulary, its EOS, and `extra`: ids that the model's generation settings name.
     init(encoder: any TextEncoder, extra: [Int32]) {
         var ids = Set(extra)
         if let eos = encoder.eos { ids.insert(eos) }
