@@ -1,0 +1,88 @@
+internal import COpenMPI
+
+/// Elements travel as the bytes they are in memory: all ranks run on one kind of machine.
+extension Communicator {
+    /// Hands one rank's values to all ranks.
+    /// - Parameters:
+    ///   - values: what the root sends; what other ranks pass is ignored, so they may pass `[]`.
+    ///   - root: the rank that sends.
+    /// - Returns: the root's values.
+    /// - Throws: `MPIError`.
+    public func broadcast<Element: BitwiseCopyable>(_ values: [Element], from root: Int = 0) throws(MPIError)
+        -> [Element]
+    {
+        guard let handle else {
+            precondition(root == 0, "one process alone is rank 0, not \(root)")
+            return values
+        }
+        var count = Int64(values.count)
+        try check(MPI_Bcast(&count, 1, ompi_int64(), Int32(root), handle), "MPI_Bcast")
+        let stride = MemoryLayout<Element>.stride
+        var result = rank == root ? values : Self.zeros(Int(count))
+        for start in Swift.stride(from: 0, to: Int(count) * stride, by: Self.pieceBytes) {
+            let bytes = min(Self.pieceBytes, Int(count) * stride - start)
+            let code = result.withUnsafeMutableBytes {
+                MPI_Bcast($0.baseAddress! + start, Int32(bytes), ompi_byte(), Int32(root), handle)
+            }
+            try check(code, "MPI_Bcast")
+        }
+        return result
+    }
+
+    /// Collects the values of all ranks, as many from each as it has.
+    /// - Returns: the values of each rank, by rank; the same on all ranks.
+    /// - Throws: `MPIError`.
+    public func allGather<Element: BitwiseCopyable>(_ values: [Element]) throws(MPIError) -> [[Element]] {
+        guard let handle else { return [values] }
+        let stride = MemoryLayout<Element>.stride
+        var byteCounts = [Int64](repeating: 0, count: size)
+        var mine = Int64(values.count * stride)
+        try check(
+            MPI_Allgather(&mine, 1, ompi_int64(), &byteCounts, 1, ompi_int64(), handle), "MPI_Allgather")
+        var results: [[Element]] = byteCounts.map { Self.zeros(Int($0) / stride) }
+
+        // Pieces of all ranks' values, together at most `pieceBytes`, one MPI call each.
+        let piece = max(1, Self.pieceBytes / size)
+        let longest = Int(byteCounts.max() ?? 0)
+        var arrived = [UInt8](repeating: 0, count: min(piece, longest) * size)
+        for start in Swift.stride(from: 0, to: longest, by: piece) {
+            let counts = byteCounts.map { Int32(max(0, min(piece, Int($0) - start))) }
+            var offsets: [Int32] = [0]
+            for count in counts.dropLast() { offsets.append(offsets.last! + count) }
+            let code = values.withUnsafeBytes { sent in
+                MPI_Allgatherv(
+                    counts[rank] > 0 ? sent.baseAddress! + start : nil, counts[rank], ompi_byte(), &arrived, counts,
+                    offsets, ompi_byte(), handle)
+            }
+            try check(code, "MPI_Allgatherv")
+            for other in 0..<size where counts[other] > 0 {
+                let range = Int(offsets[other])..<Int(offsets[other] + counts[other])
+                results[other].withUnsafeMutableBytes { result in
+                    arrived[range].withUnsafeBytes {
+                        UnsafeMutableRawBufferPointer(rebasing: result[start...]).copyMemory(from: $0)
+                    }
+                }
+            }
+        }
+        return results
+    }
+
+    /// Lets all ranks know whether any of them failed, so that they end together, in order and with one message.
+    /// - Parameter failure: what went wrong on this rank; nil if nothing did.
+    /// - Returns: the failure of the lowest rank that has one, the same on all ranks; nil if there is none.
+    /// - Throws: `MPIError`.
+    public func firstFailure(_ failure: String?) throws(MPIError) -> (rank: Int, text: String)? {
+        let marked: [UInt8] = failure.map { [1] + Array($0.utf8) } ?? []
+        let all = try allGather(marked)
+        guard let rank = all.firstIndex(where: { !$0.isEmpty }) else { return nil }
+        return (rank, String(decoding: all[rank].dropFirst(), as: UTF8.self))
+    }
+
+    /// An array whose bytes are zero, to be filled by MPI.
+    private static func zeros<Element: BitwiseCopyable>(_ count: Int) -> [Element] {
+        [Element](unsafeUninitializedCapacity: count) { buffer, initialized in
+            UnsafeMutableRawBufferPointer(buffer).initializeMemory(as: UInt8.self, repeating: 0)
+            initialized = count
+        }
+    }
+}

@@ -1,0 +1,42 @@
+import Foundation
+
+/// What the launcher (mpirun or srun) tells a process through its environment, before MPI starts.
+public struct LaunchEnvironment: Sendable, Equatable {
+    /// This process's rank.
+    public let rank: Int
+    /// The number of ranks, where the launcher says it.
+    public let size: Int?
+    /// This process's rank among those on its node, where the launcher says it.
+    public let localRank: Int?
+    /// The number of ranks on this node, where the launcher says it.
+    public let localSize: Int?
+
+    /// Reads the variables of Open MPI's mpirun (`OMPI_COMM_WORLD_…`), else of a PMIx launcher such as
+    /// `srun --mpi=pmix` (`PMIX_RANK`, with Slurm's own counts beside it).
+    /// - Returns: nil if the process was not started as a rank of a job.
+    public init?(_ variables: [String: String]) {
+        func number(_ name: String) -> Int? { variables[name].flatMap { Int($0) }.flatMap { $0 >= 0 ? $0 : nil } }
+        if let rank = number("OMPI_COMM_WORLD_RANK") {
+            self.rank = rank
+            size = number("OMPI_COMM_WORLD_SIZE")
+            localRank = number("OMPI_COMM_WORLD_LOCAL_RANK")
+            localSize = number("OMPI_COMM_WORLD_LOCAL_SIZE")
+        } else if let rank = number("PMIX_RANK") {
+            self.rank = rank
+            size = number("SLURM_STEP_NUM_TASKS")
+            localRank = number("SLURM_LOCALID")
+            localSize = nil
+        } else {
+            return nil
+        }
+    }
+
+    /// What this process was told; nil if it was started by itself.
+    public static var current: LaunchEnvironment? { LaunchEnvironment(ProcessInfo.processInfo.environment) }
+}
+
+/// Whether this process was started as a rank of a job, so that MPI must be started.
+public func ranksExpected() -> Bool { LaunchEnvironment.current != nil }
+
+/// The rank that the launcher gave this process; nil if it was started by itself.
+public var launchedRank: Int? { LaunchEnvironment.current?.rank }
