@@ -1,0 +1,153 @@
+public import Collectives
+public import JSONText
+
+/// What a training run is told beside its config.
+public struct RunOptions: Sendable {
+    /// Threads of each rank, in place of the config's; nil to leave that.
+    public var threads: Int?
+    /// Whether gradients are checked against finite differences and every layer's output for numbers that are not
+    /// finite.
+    public var debug: Bool
+    /// Whether results that are in the output folder are removed.
+    public var overwrite: Bool
+    /// The text of `config.yaml` for a resolved config.
+    public var configText: @Sendable (RunConfig) throws -> String
+
+    public init(
+        threads: Int? = nil, debug: Bool = false, overwrite: Bool = false,
+        configText: @escaping @Sendable (RunConfig) throws -> String
+    ) {
+        self.threads = threads
+        self.debug = debug
+        self.overwrite = overwrite
+        self.configText = configText
+    }
+}
+
+/// What an evaluation is told beside its config.
+public struct EvaluationOptions: Sendable {
+    /// The folder of a PEFT adapter; nil to evaluate the base only.
+    public var adapter: String?
+    /// Threads of each rank, in place of the config's; nil to leave that.
+    public var threads: Int?
+
+    public init(adapter: String? = nil, threads: Int? = nil) {
+        self.adapter = adapter
+        self.threads = threads
+    }
+}
+
+/// What an evaluation found.
+public struct EvaluationResult: Sendable {
+    /// Examples that were evaluated, their tokens, and those among them that count in the loss.
+    public var examples: Int, tokens: Int, trainedTokens: Int
+    /// Mean cross-entropy of these tokens in nats, by the base alone.
+    public var baseLoss: Double
+    /// The same with the adapter; nil without one.
+    public var adapterLoss: Double?
+
+    public init(examples: Int, tokens: Int, trainedTokens: Int, baseLoss: Double, adapterLoss: Double?) {
+        self.examples = examples
+        self.tokens = tokens
+        self.trainedTokens = trainedTokens
+        self.baseLoss = baseLoss
+        self.adapterLoss = adapterLoss
+    }
+}
+
+/// How answers are made.
+public struct GenerationOptions: Sendable {
+    /// The folder of a PEFT adapter; nil for the base alone.
+    public var adapter: String?
+    /// Threads, in place of the config's; nil to leave that.
+    public var threads: Int?
+    /// The most tokens of an answer.
+    public var maxNewTokens: Int
+    /// 0 takes the likeliest token each time; above, tokens are drawn from softmax(logits / temperature).
+    public var temperature: Double
+    /// Tokens are drawn from the likeliest that together have this probability; 1 for all.
+    public var topP: Double
+    /// Tokens are drawn from so many of the likeliest; 0 for all.
+    public var topK: Int
+    public var seed: Int
+
+    public init(
+        adapter: String? = nil, threads: Int? = nil, maxNewTokens: Int = 256, temperature: Double = 0, topP: Double = 1,
+        topK: Int = 0, seed: Int = 42
+    ) {
+        self.adapter = adapter
+        self.threads = threads
+        self.maxNewTokens = maxNewTokens
+        self.temperature = temperature
+        self.topP = topP
+        self.topK = topK
+        self.seed = seed
+    }
+}
+
+/// An answer of the model.
+public struct Answer: Sendable {
+    /// The number of the prompt, from 0.
+    public var prompt: Int
+    /// The answer without the token that ends it.
+    public var text: [UInt8]
+    /// Tokens of the prompt and of the answer.
+    public var promptTokens: Int, answerTokens: Int
+    /// Whether the model ended the answer itself, within the most tokens allowed.
+    public var isComplete: Bool
+    /// Wall time in seconds.
+    public var seconds: Double
+
+    public init(
+        prompt: Int, text: [UInt8], promptTokens: Int, answerTokens: Int, isComplete: Bool, seconds: Double
+    ) {
+        self.prompt = prompt
+        self.text = text
+        self.promptTokens = promptTokens
+        self.answerTokens = answerTokens
+        self.isComplete = isComplete
+        self.seconds = seconds
+    }
+}
+
+/// Trains an adapter.
+/// - Parameters:
+///   - config: a config with `model.path`, `data.train` and `output.dir`.
+///   - options: what the command line adds.
+///   - world: the ranks; each calls this.
+///   - report: gets the run's events, on rank 0 only.
+/// - Throws: a `SharedError` where all ranks fail together; any other error where one rank fails.
+public func runTraining(
+    config: RunConfig, options: RunOptions, world: Communicator, report: (TrainingEvent) -> Void
+) throws {
+    throw InputError(config.model.path ?? "", reason: "training is not in this build")
+}
+
+/// Evaluates a model on held-out data.
+/// - Parameters:
+///   - config: a config with `model.path` and held-out data.
+///   - options: what the command line adds.
+///   - world: the ranks; each calls this.
+///   - report: gets warnings, on rank 0 only.
+/// - Returns: the losses, the same on all ranks.
+/// - Throws: a `SharedError` where all ranks fail together; any other error where one rank fails.
+public func runEvaluation(
+    config: RunConfig, options: EvaluationOptions, world: Communicator, report: (TrainingEvent) -> Void
+) throws -> EvaluationResult {
+    throw InputError(config.model.path ?? "", reason: "evaluation is not in this build")
+}
+
+/// Answers conversations.
+/// - Parameters:
+///   - config: a config with `model.path`.
+///   - options: how answers are made.
+///   - conversations: for each its messages, objects with role and content; the model speaks next.
+///   - world: the ranks; each calls this.
+///   - emit: gets each answer as it is done, in order, on rank 0 only.
+/// - Throws: a `SharedError` where all ranks fail together; any other error where one rank fails.
+public func runGeneration(
+    config: RunConfig, options: GenerationOptions, conversations: [[JSON]], world: Communicator,
+    emit: (Answer) throws -> Void
+) throws {
+    throw InputError(config.model.path ?? "", reason: "generation is not in this build")
+}
