@@ -23,20 +23,25 @@ struct TrainingData {
                     DataColumn(rawValue: key).map { ($0, value) }
                 }),
             endTokenIDs: session.base.config.endTokens)
-        let set = try world.agree {
+        let set = try world.together {
             try SFTDataset(
                 files: files, options: options, tokenizer: session.tokenizer, template: session.template,
                 date: config.templateDate.flatMap { TemplateDate(parsing: $0) })
         }
         let share = set.count * world.rank / world.size..<set.count * (world.rank + 1) / world.size
-        let mine = try world.agree { try set.measure(share, threads: threads) }
-        sizes = try world.allGather(ExampleSize.packed(mine)).flatMap(ExampleSize.unpacked)
+        let mine = try world.together { try set.measure(share, threads: threads) }
+        let sizes = try world.allGather(ExampleSize.packed(mine)).flatMap(ExampleSize.unpacked)
+        try world.together { try DataSummary(sizes).check(name: name, maxLength: config.maxLength) }
+        self.sizes = sizes
         self.set = set
         self.name = name
     }
 
     /// Rows that are trained on or evaluated.
     var usedRows: [Int] { sizes.indices.filter { sizes[$0].drop == nil } }
+
+    /// Tokens of the longest example that is used.
+    var longest: Int { sizes.reduce(1) { $1.drop == nil ? max($0, $1.tokens) : $0 } }
 
     /// One line for each file and one for the whole.
     var report: [String] {
@@ -71,5 +76,37 @@ extension DataConfig.LongExamples {
         case .drop: .drop
         case .error: .error
         }
+    }
+}
+
+/// The held-out rows of a session: those of `data.eval`, or the share `data.eval_split` of the training rows.
+struct HeldOutRows {
+    let data: TrainingData
+    let rows: [Int]
+
+    init(_ session: Session, world: Communicator, threads: Int) throws {
+        let config = session.config.data
+        guard config.evalSplit != nil else {
+            data = try TrainingData(config.eval, name: "data.eval", session: session, world: world, threads: threads)
+            rows = data.usedRows
+            return
+        }
+        data = try TrainingData(config.train, name: "data.train", session: session, world: world, threads: threads)
+        rows = try Self.split(data, session, world).heldOut
+    }
+
+    /// The examples of a data set to train on and to hold out, by `data.eval_split`.
+    static func split(
+        _ data: TrainingData, _ session: Session, _ world: Communicator
+    ) throws -> (training: [Int], heldOut: [Int]) {
+        let used = data.usedRows
+        try world.together {
+            if used.count < 2 {
+                throw ConfigError(key: "data.eval_split", reason: "needs at least 2 examples, found \(used.count)")
+            }
+        }
+        let split = BatchPlan.heldOut(
+            count: used.count, share: session.config.data.evalSplit!, seed: UInt64(session.config.training.seed))
+        return (split.training.map { used[$0] }, split.heldOut.map { used[$0] })
     }
 }
