@@ -88,7 +88,7 @@ public struct GGUFFile: Sendable {
     }
 
     private static func readArray(_ cursor: inout GGUFCursor, _ what: String) throws -> GGUFArray {
-        let type = try readType(&cursor, "the elements of \(what)")
+        let type = try readType(&cursor, "each element of \(what)")
         switch type {
         case .array: throw cursor.error("\(what) is an array of arrays, which is not read")
         case .string:
