@@ -93,14 +93,7 @@ public struct GGUFFile: Sendable {
         case .array: throw cursor.error("\(what) is an array of arrays, which is not read")
         case .string:
             let count = try cursor.count(of: 8, "the number of elements of \(what)")
-            var offsets: [Int] = []
-            offsets.reserveCapacity(count)
-            for position in 0..<count {
-                offsets.append(cursor.offset)
-                let length = try cursor.count(of: 1, "the length of element \(position) of \(what)")
-                _ = try cursor.take(length, what)
-            }
-            return GGUFArray(GGUFStringArray(file: cursor.file, offsets: offsets))
+            return GGUFArray(GGUFStringArray(file: cursor.file, offsets: try cursor.skipStrings(count, what)))
         default:
             let size = type.byteCount!
             let count = try cursor.count(of: size, "the number of elements of \(what)")

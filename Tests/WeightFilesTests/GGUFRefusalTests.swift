@@ -86,6 +86,11 @@ struct GGUFRefusalTests {
             "the length of element 0 of metadata key k is given as 500, more than the 7 bytes that follow can hold"
         ),
         (
+            key(9, little(UInt32(8), UInt64(2), UInt64(35)) + [UInt8](repeating: 65, count: 35)),
+            "the file ends at byte 96, inside the length of element 1 of metadata key k: it is truncated or a length in"
+                + " it is wrong"
+        ),
+        (
             key(8, little(UInt64.max)),
             "the length of metadata key k is given as 18446744073709551615, more than the 19 bytes that follow can hold"
         ),
