@@ -30,9 +30,13 @@ struct ConfigTree {
     /// - Throws: `ConfigError` for what is not YAML.
     static func value(_ yaml: String, origin: String) throws -> JSON {
         var reader = ConfigTree()
-        guard let root = try composed(yaml, file: origin) else { return .null }
-        var count = 0
-        return try reader.value(root, path: "", file: origin, count: &count)
+        do {
+            guard let root = try composed(yaml, file: origin) else { return .null }
+            var count = 0
+            return try reader.value(root, path: "", file: origin, count: &count)
+        } catch let error as ConfigError {
+            throw ConfigError(key: error.key, reason: error.reason, origin: origin)
+        }
     }
 
     /// Puts a value in the place of another, or adds it.
