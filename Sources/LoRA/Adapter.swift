@@ -91,6 +91,8 @@ public enum RandomPurpose {
     public static func adapterInit(module: Int) -> UInt64 { 1 << 32 | UInt64(module) }
     /// Dropout of the input group (0 attention in, 1 o in, 2 MLP in, 3 down in) of a layer.
     public static func dropout(layer: Int, group: Int) -> UInt64 { 2 << 32 | UInt64(layer * 4 + group) }
+    /// The values of B while gradients are checked.
+    public static let gradientCheck: UInt64 = 4 << 32
     /// The tokens of one generated answer.
     public static func sampling(sequence: Int) -> UInt64 { 3 << 32 | UInt64(sequence) }
 }

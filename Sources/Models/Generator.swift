@@ -161,7 +161,7 @@ extension Decoder {
     /// One pass with an attention of the caller's; the logits of some rows.
     private func runOnce(
         _ batch: PackedBatch, rows: [Int], on workers: Workers,
-        attend: (DecoderLayer, DecoderLayer.Saved) -> Void
+        attend: @escaping (DecoderLayer, DecoderLayer.Saved) -> Void
     ) -> [[Float]] {
         func pass(_ arena: Arena, _ workers: Workers, isReal: Bool) -> MatrixView {
             let context = context(batch, adapter?.values, nil, arena, workers, nil)
