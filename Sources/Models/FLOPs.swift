@@ -9,6 +9,12 @@ import Tensors
 public struct StepFLOPs: Sendable, Equatable {
     public var linear = 0.0, lora = 0.0, attention = 0.0, head = 0.0
     public var total: Double { linear + lora + attention + head }
+
+    /// Every part times a factor.
+    public func scaled(by factor: Double) -> StepFLOPs {
+        StepFLOPs(
+            linear: linear * factor, lora: lora * factor, attention: attention * factor, head: head * factor)
+    }
 }
 
 extension Decoder {

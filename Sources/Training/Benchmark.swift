@@ -1,7 +1,7 @@
 import Foundation
 import LoRA
-import Models
-public import Tensors
+public import Models
+import Tensors
 
 /// What a benchmark measures, beside the model and adapter of its config.
 public struct BenchmarkOptions: Sendable {
@@ -72,14 +72,11 @@ public func runBenchmark(config: RunConfig, options: BenchmarkOptions) throws ->
         rates.append(rate)
     }
     let seconds = median(times)
-    let perToken = 1 / Double(options.tokens)
     return BenchmarkResult(
         model: session.base.description, threads: threads, tokens: options.tokens,
         trainableParameters: adapter.parameterCount, seconds: seconds,
         tokensPerSecond: Double(options.tokens) / seconds,
-        flopsPerToken: StepFLOPs(
-            linear: flops.linear * perToken, lora: flops.lora * perToken, attention: flops.attention * perToken,
-            head: flops.head * perToken),
+        flopsPerToken: flops.scaled(by: 1 / Double(options.tokens)),
         modelFLOPS: flops.total / seconds, gemmFLOPS: median(rates),
         shareOfGEMM: median(zip(times, rates).map { flops.total / $0 / $1 }),
         arenaBytes: arena.capacity + workers.scratchBytes, library: openBLASDescription())

@@ -81,12 +81,16 @@ public func runGeneration(
 ) throws {
     let config = try withAgreedDate(config, world)
     let session = try world.together { try Session(config: config, adapter: options.adapter.map { .folder($0) } ?? .none) }
-    let prompts = try world.together { try conversations.map { try session.prompt($0) } }
+    let (prompts, stops) = try world.together {
+        let encoder = try PromptEncoder(
+            tokenizer: session.tokenizer, template: session.template, options: session.dataOptions)
+        return (try conversations.map { try encoder.tokens(of: $0) }, encoder.stopTokens)
+    }
     guard world.rank == 0 else { return }
     let begin = ContinuousClock.now
     let threads = threadCount(requested: options.threads ?? config.training.threads, localRanks: 1)
     let generator = Generator(
-        base: session.base, adapter: session.adapter, workers: Workers(count: threads), stopTokens: session.stopTokens)
+        base: session.base, adapter: session.adapter, workers: Workers(count: threads), stopTokens: stops)
     let answers = generator.answers(prompts, sampling: Sampling(options))
     let seconds = begin.duration(to: .now).seconds
     for (index, answer) in answers.enumerated() {

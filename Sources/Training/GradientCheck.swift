@@ -16,7 +16,7 @@ extension Trainer {
         let rows = plan.batch(0)
         let sizes = train.sizes(of: rows)
         let shortest = rows.indices.min { sizes[$0].tokens < sizes[$1].tokens }!
-        let example = try train.set.example(rows[shortest])
+        let example = try train.dataset.example(rows[shortest])
         var batch = PackedBatch()
         batch.append(tokens: example.tokens, labels: example.labels, key: 0)
         let saved = adapter.values.bytes

@@ -1,5 +1,6 @@
 import Foundation
 import LoRA
+import Tokenizers
 
 /// What a run writes into its folder: config.yaml, metrics.jsonl, adapter/. Only rank 0 has this.
 struct RunResults {

@@ -103,18 +103,17 @@ struct Session {
         return Adapter(groups: base.adaptableGroups, rank: config.r, scale: Float(config.scaling), targets: targets)
     }
 
-    /// A conversation as the tokens after which the model speaks.
-    func prompt(_ messages: [JSON]) throws -> [Int32] {
-        guard let template else {
-            throw InputError(
-                base.path, reason: "the model has no chat template; name one: data.chat_template: FILE")
-        }
-        let rendered = try template.render(
-            messages: messages, addGenerationPrompt: true, bosToken: tokenizer.bosToken?.text,
-            eosToken: tokenizer.eosToken?.text, date: config.data.templateDate.flatMap { TemplateDate(parsing: $0) })
-        let tokens = try tokenizer.encode(rendered.text, addSpecialTokens: false).ids
-        guard !tokens.isEmpty else { throw InputError(base.path, reason: "the chat template gives an empty prompt") }
-        return tokens
+    /// How rows become examples, and conversations prompts.
+    var dataOptions: DataOptions {
+        let data = config.data
+        return DataOptions(
+            trainOn: data.trainOn.datasets, maxLength: data.maxLength, longExamples: data.longExamples.datasets,
+            columns: Dictionary(
+                uniqueKeysWithValues: data.columns.compactMap { key, value in
+                    DataColumn(rawValue: key).map { ($0, value) }
+                }),
+            templateDate: data.templateDate.flatMap { TemplateDate(parsing: $0) },
+            endTokenIDs: base.config.endTokens)
     }
 }
 
@@ -125,6 +124,28 @@ extension LoRAConfig.TargetModules {
         case .allLinear: .allLinear
         case .suffixes(let suffixes): .list(suffixes)
         case .pattern(let pattern): .regex(pattern)
+        }
+    }
+}
+
+extension DataConfig.TrainOn {
+    /// nil is the default of the kind of data.
+    fileprivate var datasets: Datasets.TrainOn? {
+        switch self {
+        case .assistant: nil
+        case .lastAssistant: .lastAssistant
+        case .completion: .completion
+        case .all: .all
+        }
+    }
+}
+
+extension DataConfig.LongExamples {
+    fileprivate var datasets: Datasets.LongExamples {
+        switch self {
+        case .truncate: .truncate
+        case .drop: .drop
+        case .error: .error
         }
     }
 }

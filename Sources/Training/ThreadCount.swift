@@ -10,14 +10,16 @@ public func affinityCores() -> Int {
     return max(1, min(allowed, cores))
 }
 
+/// The cores of this node.
+public func nodeCoreCount() -> Int { ProcessInfo.processInfo.processorCount }
+
 /// Threads of a rank: what is asked for, else its share of the cores that the ranks of its node may use, without
 /// oversubscription. A mask that is narrower than the node's ranks would need was set for this rank alone.
 /// - Parameters:
 ///   - allowedCores: cores of this process's affinity mask.
 ///   - nodeCores: cores of the node.
 public func threadCount(
-    requested: Int?, localRanks: Int, allowedCores: Int = affinityCores(),
-    nodeCores: Int = ProcessInfo.processInfo.processorCount
+    requested: Int?, localRanks: Int, allowedCores: Int = affinityCores(), nodeCores: Int = nodeCoreCount()
 ) -> Int {
     if let requested { return requested }
     let isShared = allowedCores >= nodeCores || allowedCores >= localRanks

@@ -132,7 +132,7 @@ struct Trainer {
 
     private func checkFinite(_ result: StepSums, step: Int, rows: [Int]) throws {
         guard result.sawNonFinite || result.sawOutOfRange || !result.loss.isFinite else { return }
-        let origins = rows.map { train.set.origin($0) }.map { "\($0.file):\($0.line)" }.joined(separator: ", ")
+        let origins = rows.map { train.dataset.origin($0) }.map { "\($0.file):\($0.line)" }.joined(separator: ", ")
         let what = result.sawNonFinite || !result.loss.isFinite ? "is NaN or infinite" : "left the range of ±16,384"
         throw SharedError(
             exitCode: 1,

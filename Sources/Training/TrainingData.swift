@@ -5,7 +5,7 @@ import Tokenizers
 
 /// Rows of a data set with their sizes, which every rank knows.
 struct TrainingData {
-    let set: SFTDataset
+    let dataset: SFTDataset
     /// Of every row of the files.
     let sizes: [ExampleSize]
     /// What is called what in messages: `data.train` or `data.eval`.
@@ -15,25 +15,16 @@ struct TrainingData {
     init(
         _ files: [String], name: String, session: Session, world: Communicator, threads: Int
     ) throws {
-        let config = session.config.data
-        let options = DataOptions(
-            trainOn: config.trainOn.datasets, maxLength: config.maxLength, overLong: config.longExamples.datasets,
-            columns: Dictionary(
-                uniqueKeysWithValues: config.columns.compactMap { key, value in
-                    DataColumn(rawValue: key).map { ($0, value) }
-                }),
-            endTokenIDs: session.base.config.endTokens)
-        let set = try world.together {
+        let dataset = try world.together {
             try SFTDataset(
-                files: files, options: options, tokenizer: session.tokenizer, template: session.template,
-                date: config.templateDate.flatMap { TemplateDate(parsing: $0) })
+                files: files, options: session.dataOptions, tokenizer: session.tokenizer, template: session.template)
         }
-        let share = set.count * world.rank / world.size..<set.count * (world.rank + 1) / world.size
-        let mine = try world.together { try set.measure(share, threads: threads) }
+        let share = dataset.count * world.rank / world.size..<dataset.count * (world.rank + 1) / world.size
+        let mine = try world.together { try dataset.measure(share, threads: threads) }
         let sizes = try world.allGather(ExampleSize.packed(mine)).flatMap(ExampleSize.unpacked)
-        try world.together { try DataSummary(sizes).check(name: name, maxLength: config.maxLength) }
+        try world.together { try DataSummary(sizes).check(name: name, maxLength: session.config.data.maxLength) }
         self.sizes = sizes
-        self.set = set
+        self.dataset = dataset
         self.name = name
     }
 
@@ -45,38 +36,16 @@ struct TrainingData {
 
     /// One line for each file and one for the whole.
     var report: [String] {
-        set.files.map { "\(name): \($0.path): \($0.rows) rows of \($0.kind.name), trained on \($0.trainOn.rawValue)" }
+        dataset.files.map { "\(name): \($0.path): \($0.rows) rows of \($0.kind.name), trained on \($0.trainOn.rawValue)" }
             + ["\(name): " + DataSummary(sizes).text]
     }
 
     /// Loads examples of a batch of rows by position.
     func loader(_ rows: [Int]) -> StepEngine.Load {
-        { position in (try set.example(rows[position]), UInt32(truncatingIfNeeded: rows[position])) }
+        { position in (try dataset.example(rows[position]), UInt32(truncatingIfNeeded: rows[position])) }
     }
 
     func sizes(of rows: [Int]) -> [ExampleSize] { rows.map { sizes[$0] } }
-}
-
-extension DataConfig.TrainOn {
-    /// nil is the default of the kind of data.
-    fileprivate var datasets: Datasets.TrainOn? {
-        switch self {
-        case .assistant: nil
-        case .lastAssistant: .lastAssistant
-        case .completion: .completion
-        case .all: .all
-        }
-    }
-}
-
-extension DataConfig.LongExamples {
-    fileprivate var datasets: OverLong {
-        switch self {
-        case .truncate: .truncate
-        case .drop: .drop
-        case .error: .error
-        }
-    }
 }
 
 /// The held-out rows of a session: those of `data.eval`, or the share `data.eval_split` of the training rows.
