@@ -24,7 +24,7 @@ private let module = "model.layers.0.self_attn.q_proj"
 /// One module's A (2, 3) and B (4, 2).
 private func pair(_ module: String = module) -> [NamedTensor] {
     [
-        NamedTensor(name: PEFTFolder.nameOfA(module), rows: 2, columns: 3, floats: [1, -2, 0.5, .pi, -0.0, 1e-40]),
+        NamedTensor(name: PEFTFolder.nameOfA(module), rows: 2, columns: 3, floats: [1, -2, 0.5, .pi, -0.0, 0x1p-140]),
         NamedTensor(name: PEFTFolder.nameOfB(module), rows: 4, columns: 2, floats: [1, 2, 3, 4, 5, 6, 7, 8]),
     ]
 }

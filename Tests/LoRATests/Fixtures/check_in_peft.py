@@ -1,4 +1,4 @@
-"""Loads an adapter that lora-dist wrote in PEFT, with every warning an error, and compares logits.
+"""Loads an adapter that lora-dist wrote in PEFT, with every warning about it an error, and compares logits.
 
     python check_in_peft.py MODEL_FOLDER ADAPTER_FOLDER [TOKENS.json LOGITS.safetensors [PREFIX]]
 
@@ -29,6 +29,8 @@ def main(model_folder, adapter_folder, tokens=None, logits=None, prefix="logits"
     base = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32, attn_implementation="eager")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        # PEFT 0.21.2 asks Transformers 5.23 for a renamed attribute, whatever the adapter.
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
         model = PeftModel.from_pretrained(base, adapter_folder).eval()
     saved = load_file(os.path.join(adapter_folder, "adapter_model.safetensors"))
     placed = {k.replace(".default", ""): t for k, t in model.named_parameters() if "lora_" in k}
