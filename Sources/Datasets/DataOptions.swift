@@ -1,3 +1,5 @@
+public import ChatTemplates
+
 /// Which tokens of a row are trained (`data.train_on`).
 public enum TrainOn: String, Sendable, CaseIterable {
     /// Every turn of the assistant, each with the token that ends it.
@@ -10,8 +12,8 @@ public enum TrainOn: String, Sendable, CaseIterable {
     case all
 }
 
-/// What happens to an example of more than `maxLength` tokens (`data.over_long`).
-public enum OverLong: String, Sendable, CaseIterable {
+/// What happens to an example of more than `maxLength` tokens (`data.long_examples`).
+public enum LongExamples: String, Sendable, CaseIterable {
     /// The first `maxLength` tokens are kept.
     case truncate
     /// The example is left out, and counted.
@@ -32,21 +34,24 @@ public struct DataOptions: Sendable {
     public var trainOn: TrainOn?
     /// Most tokens of an example.
     public var maxLength: Int
-    public var overLong: OverLong
+    public var longExamples: LongExamples
     /// The names of columns in the files, where they are not this program's own.
     public var columns: [DataColumn: String]
+    /// The day that a template prints as today; nil makes a template that asks for it an error.
+    public var templateDate: TemplateDate?
     /// Tokens that end a turn besides the tokenizer's own: the `eos_token_id` of `generation_config.json`.
     public var endTokenIDs: [Int32]
 
     /// The defaults are those of the configuration.
     public init(
-        trainOn: TrainOn? = nil, maxLength: Int = 1024, overLong: OverLong = .truncate,
-        columns: [DataColumn: String] = [:], endTokenIDs: [Int32] = []
+        trainOn: TrainOn? = nil, maxLength: Int = 1024, longExamples: LongExamples = .truncate,
+        columns: [DataColumn: String] = [:], templateDate: TemplateDate? = nil, endTokenIDs: [Int32] = []
     ) {
         self.trainOn = trainOn
         self.maxLength = maxLength
-        self.overLong = overLong
+        self.longExamples = longExamples
         self.columns = columns
+        self.templateDate = templateDate
         self.endTokenIDs = endTokenIDs
     }
 

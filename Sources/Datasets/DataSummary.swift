@@ -7,7 +7,7 @@ public struct DataSummary: Sendable, Equatable {
     /// Examples cut to `max_length`.
     public var truncated = 0
     /// Rows left out because they are longer than `max_length`.
-    public var droppedOverLong = 0
+    public var droppedTooLong = 0
     /// Rows left out because none of their tokens is trained.
     public var droppedUntrained = 0
     /// Tokens of all examples.
@@ -24,7 +24,7 @@ public struct DataSummary: Sendable, Equatable {
         for size in sizes {
             rows += 1
             switch size.drop {
-            case .overLong: droppedOverLong += 1
+            case .tooLong: droppedTooLong += 1
             case .untrained: droppedUntrained += 1
             case nil:
                 examples += 1
@@ -46,7 +46,7 @@ public struct DataSummary: Sendable, Equatable {
         guard examples > 0 else {
             throw DatasetError(
                 reason: "\(name): no example is left of \(rows) rows: \(droppedUntrained) have no trained token, "
-                    + "\(droppedOverLong) are longer than max_length \(maxLength); check data.train_on, data.over_long and "
+                    + "\(droppedTooLong) are longer than max_length \(maxLength); check data.train_on, data.long_examples and "
                     + "the chat template")
         }
         guard examplesWithEnd > 0 else {
@@ -63,7 +63,7 @@ public struct DataSummary: Sendable, Equatable {
     public var text: String {
         var parts = ["\(examples) examples of \(rows) rows"]
         if truncated > 0 { parts.append("\(truncated) truncated") }
-        if droppedOverLong > 0 { parts.append("\(droppedOverLong) dropped as too long") }
+        if droppedTooLong > 0 { parts.append("\(droppedTooLong) dropped as too long") }
         if droppedUntrained > 0 { parts.append("\(droppedUntrained) dropped without a trained token") }
         parts.append("\(trainedTokens) of \(tokens) tokens trained")
         parts.append("longest \(longest)")

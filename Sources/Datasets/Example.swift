@@ -18,8 +18,8 @@ public struct Example: Sendable, Equatable {
 public struct ExampleSize: Sendable, Equatable {
     /// Why an example is left out.
     public enum Drop: UInt8, Sendable {
-        /// More tokens than `max_length`, and `over_long: drop`.
-        case overLong = 1
+        /// More tokens than `max_length`, and `long_examples: drop`.
+        case tooLong = 1
         /// No token is trained, or none that is left after truncation.
         case untrained = 2
     }

@@ -1,4 +1,6 @@
+internal import ChatTemplates
 internal import JSONText
+internal import Tokenizers
 
 /// Turns records into tokens and labels.
 struct ExampleBuilder: Sendable {
@@ -14,6 +16,14 @@ struct ExampleBuilder: Sendable {
         stops = StopTokens(encoder: encoder, extra: options.endTokenIDs)
     }
 
+    /// - Throws: errors of the tokenizer.
+    init(tokenizer: Tokenizer, template: ChatTemplate?, options: DataOptions) throws {
+        self.init(
+            encoder: try ModelEncoder(tokenizer),
+            renderer: template.map { ModelRenderer($0, tokenizer: tokenizer, date: options.templateDate) },
+            options: options)
+    }
+
     /// The whole example, not yet cut to `maxLength`.
     /// - Throws: `RowError` for what the row's text makes impossible; errors of the template and the tokenizer.
     func example(_ record: Record, trainOn: TrainOn) throws -> Example {
@@ -25,18 +35,18 @@ struct ExampleBuilder: Sendable {
     }
 
     /// The example cut to `maxLength`, and what is to be known of it.
-    /// - Throws: `RowError` if it is too long and `overLong` is `error`.
+    /// - Throws: `RowError` if it is too long and `longExamples` is `error`.
     func finished(_ example: Example) throws -> (example: Example, size: ExampleSize) {
         let count = example.tokens.count
         var example = example
-        let isOverLong = count > options.maxLength
-        if isOverLong {
-            switch options.overLong {
+        let isTooLong = count > options.maxLength
+        if isTooLong {
+            switch options.longExamples {
             case .error:
                 throw RowError(
                     "the example has \(count) tokens, more than max_length \(options.maxLength) "
-                        + "(data.over_long: truncate or drop lets such rows pass)")
-            case .drop: return (example, ExampleSize(tokens: count, trained: 0, drop: .overLong))
+                        + "(data.long_examples: truncate or drop lets such rows pass)")
+            case .drop: return (example, ExampleSize(tokens: count, trained: 0, drop: .tooLong))
             case .truncate:
                 example.tokens.removeLast(count - options.maxLength)
                 example.labels.removeLast(count - options.maxLength)
@@ -49,7 +59,7 @@ struct ExampleBuilder: Sendable {
             endsTurn = endsTurn || stops.contains(label)
         }
         let size = ExampleSize(
-            tokens: example.tokens.count, trained: trained, isTruncated: isOverLong, endsTurn: endsTurn,
+            tokens: example.tokens.count, trained: trained, isTruncated: isTooLong, endsTurn: endsTurn,
             drop: trained == 0 ? .untrained : nil)
         return (example, size)
     }

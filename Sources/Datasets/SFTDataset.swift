@@ -1,6 +1,8 @@
+public import ChatTemplates
 internal import Dispatch
 internal import JSONText
 internal import Synchronization
+public import Tokenizers
 
 /// Rows of JSONL files as examples for supervised fine-tuning: mapped, indexed, parsed when they are asked for.
 public struct SFTDataset: Sendable {
@@ -22,14 +24,18 @@ public struct SFTDataset: Sendable {
     /// The number of the first row of each file.
     private let firstRows: [Int]
     private let builder: ExampleBuilder
-    private let options: DataOptions
 
-    /// Maps the files, finds their rows, and decides each file's kind.
+    /// Maps the files, finds their rows, and decides each file's kind. Without a template only rows that need none can be
+    /// read.
     /// - Throws: `DatasetError` for a file that is missing, empty, not JSONL, of unknown form, or that needs what the
-    ///   model or the options do not give.
-    init(
-        files paths: [String], options: DataOptions, encoder: any TextEncoder, renderer: (any ConversationRenderer)?
-    ) throws {
+    ///   model or the options do not give; errors of the tokenizer.
+    public init(files paths: [String], options: DataOptions, tokenizer: Tokenizer, template: ChatTemplate?) throws {
+        try self.init(
+            files: paths, builder: ExampleBuilder(tokenizer: tokenizer, template: template, options: options))
+    }
+
+    init(files paths: [String], builder: ExampleBuilder) throws {
+        let options = builder.options
         guard !paths.isEmpty else { throw DatasetError(reason: "no data file is given") }
         var infos: [FileInfo] = []
         var rowFiles: [RowFile] = []
@@ -43,7 +49,7 @@ public struct SFTDataset: Sendable {
             }
             let trainOn = options.trainOn ?? kind.defaultTrainOn
             let objection = Self.objection(
-                kind, trainOn: trainOn, hasTemplate: renderer != nil, hasEOS: encoder.eos != nil)
+                kind, trainOn: trainOn, hasTemplate: builder.renderer != nil, hasEOS: builder.encoder.eos != nil)
             if let reason = objection {
                 throw DatasetError(file: path, reason: reason)
             }
@@ -56,8 +62,7 @@ public struct SFTDataset: Sendable {
         self.rowFiles = rowFiles
         self.firstRows = firstRows
         self.count = count
-        self.options = options
-        builder = ExampleBuilder(encoder: encoder, renderer: renderer, options: options)
+        self.builder = builder
     }
 
     /// Tokenizes rows for their sizes and keeps nothing else. Rows do not depend on each other, so ranks share them.
@@ -99,7 +104,7 @@ public struct SFTDataset: Sendable {
         let file = rowFiles[index]
         let object = try file.object(row)
         do {
-            let record = try Record(object, kind: files[index].kind, options: options)
+            let record = try Record(object, kind: files[index].kind, options: builder.options)
             return try builder.finished(builder.example(record, trainOn: files[index].trainOn))
         } catch let error as RowError {
             throw file.failure(row, error.reason)
