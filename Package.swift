@@ -83,6 +83,7 @@ let package = Package(
             dependencies: ["Training", "Models", "LoRA", "Tensors", "Collectives", "WeightFiles", "JSONText", "Datasets"],
             exclude: ["Fixtures"], swiftSettings: common),
         .testTarget(
-            name: "CommandTests", dependencies: ["lora-dist", "JSONText", "WeightFiles"], swiftSettings: common),
+            name: "CommandTests", dependencies: ["lora-dist", "Training", "JSONText", "WeightFiles"], exclude: ["Fixtures"],
+            swiftSettings: common),
     ]
 )

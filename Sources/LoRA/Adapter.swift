@@ -32,12 +32,13 @@ public struct Adapter: Sendable {
     /// An adapter with all matrices zero.
     /// - Parameters:
     ///   - groups: modules in the order of the computation, those that share an input together.
-    ///   - isTarget: tells by path whether a module is adapted.
-    public init(groups: [[AdaptableModule]], rank: Int, scale: Float, isTarget: (String) -> Bool) {
+    ///   - targets: paths of the modules that are adapted.
+    public init(groups: [[AdaptableModule]], rank: Int, scale: Float, targets: [String]) {
+        let targets = Set(targets)
         var layout = ParameterLayout()
         var modules: [Module] = []
         for group in groups {
-            let adapted = group.filter { isTarget($0.path) }
+            let adapted = group.filter { targets.contains($0.path) }
             let a = adapted.map { layout.append($0.path + ".lora_A.weight", rows: rank, columns: $0.inputs) }
             let b = adapted.map { layout.append($0.path + ".lora_B.weight", rows: $0.outputs, columns: rank) }
             for i in adapted.indices {
@@ -71,10 +72,12 @@ public struct Adapter: Sendable {
     }
 
     /// The matrices under the names that PEFT gives them.
-    public var namedTensors: [(name: String, rows: Int, columns: Int, values: [Float])] {
+    public var namedTensors: [NamedTensor] {
         values.layout.entries.indices.map { index in
             let entry = values.layout.entries[index]
-            return (Self.peftPrefix + entry.name, entry.rows, entry.columns, values[index].elements)
+            return NamedTensor(
+                name: Self.peftPrefix + entry.name, rows: entry.rows, columns: entry.columns,
+                floats: values[index].elements)
         }
     }
 
@@ -88,6 +91,8 @@ public enum RandomPurpose {
     public static func adapterInit(module: Int) -> UInt64 { 1 << 32 | UInt64(module) }
     /// Dropout of the input group (0 attention in, 1 o in, 2 MLP in, 3 down in) of a layer.
     public static func dropout(layer: Int, group: Int) -> UInt64 { 2 << 32 | UInt64(layer * 4 + group) }
+    /// The values of B while gradients are checked.
+    public static let gradientCheck: UInt64 = 4 << 32
     /// The tokens of one generated answer.
     public static func sampling(sequence: Int) -> UInt64 { 3 << 32 | UInt64(sequence) }
 }

@@ -38,11 +38,20 @@ public struct Generator {
         var next: Int32 = 0
         var answer: [Int32] = []
         var isDone = false
+        var isComplete = false
         let caches: [KeyValueCache]
     }
 
-    /// The answer to each prompt, without the token that ended it.
-    public func answers(_ prompts: [[Int32]], sampling: Sampling) -> [[Int32]] {
+    /// What the model says to a prompt.
+    public struct Answer: Sendable {
+        /// Without the token that ended it.
+        public let tokens: [Int32]
+        /// The model ended it itself.
+        public let isComplete: Bool
+    }
+
+    /// The answer to each prompt.
+    public func answers(_ prompts: [[Int32]], sampling: Sampling) -> [Answer] {
         precondition(prompts.allSatisfy { !$0.isEmpty })
         let longest = (prompts.map(\.count).max() ?? 1) + sampling.maxNewTokens
         let decoder = Decoder(base: base, adapter: adapter, positions: longest)
@@ -63,7 +72,7 @@ public struct Generator {
         }
         while true {
             let active = sequences.indices.filter { !sequences[$0].isDone }
-            if active.isEmpty { return sequences.map(\.answer) }
+            if active.isEmpty { return sequences.map { Answer(tokens: $0.answer, isComplete: $0.isComplete) } }
             for index in active { sequences[index].length += 1 }
             let logits = decoder.extend(
                 active.map { (sequences[$0].next, sequences[$0].length, sequences[$0].caches) }, on: workers)
@@ -82,7 +91,8 @@ public struct Generator {
 
     private func advance(_ sequence: inout Sequence, _ index: Int, _ logits: [Float], _ sampling: Sampling) {
         let token = sampling.choose(logits, sequence: index, position: sequence.answer.count)
-        if stopTokens.contains(token) || sequence.answer.count >= sampling.maxNewTokens {
+        if stopTokens.contains(token) {
+            sequence.isComplete = true
             sequence.isDone = true
             return
         }
@@ -151,7 +161,7 @@ extension Decoder {
     /// One pass with an attention of the caller's; the logits of some rows.
     private func runOnce(
         _ batch: PackedBatch, rows: [Int], on workers: Workers,
-        attend: (DecoderLayer, DecoderLayer.Saved) -> Void
+        attend: @escaping (DecoderLayer, DecoderLayer.Saved) -> Void
     ) -> [[Float]] {
         func pass(_ arena: Arena, _ workers: Workers, isReal: Bool) -> MatrixView {
             let context = context(batch, adapter?.values, nil, arena, workers, nil)

@@ -1,28 +1,38 @@
 public import Collectives
 
-/// A failure that all ranks know of: they end together, and one of them says why.
-public struct AgreedFailure: UserFacingError {
-    /// The rank that failed, and whether it is the only one to report: this one.
-    public let rank: Int
-    public let isReportedHere: Bool
-    public let text: String
+/// A failure that every rank knows of, so that rank 0 alone says it and all ranks end in order.
+public struct SharedError: UserFacingError {
     public let exitCode: Int32
-    public var description: String { text }
+    public let description: String
+
+    public init(exitCode: Int32, description: String) {
+        self.exitCode = exitCode
+        self.description = description
+    }
 }
 
 extension Communicator {
-    /// Runs `body` on every rank and lets all know whether it failed anywhere, so that no rank goes on alone or waits for
-    /// one that ended.
-    /// - Throws: `AgreedFailure` on all ranks if any of them failed.
-    public func agree<Value>(_ body: () throws -> Value) throws -> Value {
-        var value: Value?
-        var failure: String?
-        do { value = try body() } catch { failure = "\(exitCode(of: error)) \(error)" }
-        if let (failed, text) = try firstFailure(failure) {
-            let parts = text.split(separator: " ", maxSplits: 1)
-            throw AgreedFailure(
-                rank: failed, isReportedHere: failed == rank, text: String(parts[1]), exitCode: Int32(parts[0]) ?? 1)
+    /// Does work that can fail on any rank, such as reading files, and then lets all ranks go on, or all fail together.
+    ///
+    /// The work itself must not call the communicator: a rank that fails would leave the others waiting.
+    /// - Parameter work: what each rank does.
+    /// - Returns: what the work returned on this rank.
+    /// - Throws: the same `SharedError` on all ranks if the work failed on any: the failure of the first rank that
+    ///   has one, with its rank and host unless all ranks failed alike.
+    public func together<Result>(_ work: () throws -> Result) throws -> Result {
+        var result: Result?
+        var failure: [UInt8] = []
+        do {
+            result = try work()
+        } catch {
+            failure = [UInt8(truncatingIfNeeded: Training.exitCode(of: error))] + Array("\(error)".utf8)
         }
-        return value!
+        let failures = try allGather(failure)
+        guard let rank = failures.firstIndex(where: { !$0.isEmpty }) else { return result! }
+        let text = String(decoding: failures[rank].dropFirst(), as: UTF8.self)
+        let isAlike = failures.allSatisfy { $0 == failures[rank] }
+        throw SharedError(
+            exitCode: Int32(failures[rank][0]),
+            description: isAlike ? text : "rank \(rank) on \(hostNames[rank]): \(text)")
     }
 }

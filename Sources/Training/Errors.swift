@@ -1,4 +1,5 @@
 public import JSONText
+public import WeightFiles
 
 /// An error whose description is meant for the user: what was found, where, and what to do about it.
 public protocol UserFacingError: Error, CustomStringConvertible {
@@ -45,3 +46,10 @@ public struct InputError: UserFacingError {
 extension JSONError: UserFacingError {
     public var exitCode: Int32 { 3 }
 }
+
+extension WeightFileError: UserFacingError {
+    public var exitCode: Int32 { 3 }
+}
+
+/// The exit code of a command that ends with an error of any kind.
+public func exitCode(of error: any Error) -> Int32 { (error as? any UserFacingError)?.exitCode ?? 1 }

@@ -1,40 +1,40 @@
 import Foundation
-import LoRA
 
-/// The folder of a run: config.yaml, metrics.jsonl, adapter/. Only rank 0 has one.
-struct RunFolder {
-    let path: String
-    let metrics: MetricsFile
-    var adapterPath: String { path + "/adapter" }
+/// The folder that a run writes into, before the run begins.
+public struct RunFolder: Sendable {
+    public let path: String
 
-    /// What a run leaves behind and another must not overwrite unasked.
-    private static let results = ["adapter", "metrics.jsonl", "config.yaml"]
+    public init(_ path: String) { self.path = path }
 
-    /// Makes the folder, or takes one that holds no results.
-    /// - Throws: `ConfigError` if it holds some and `overwrite` is not given, `InputError` if it cannot be written.
-    init(_ path: String, overwrite: Bool, configText: String) throws {
-        self.path = path
-        let files = FileManager.default
-        let found = Self.results.filter { files.fileExists(atPath: path + "/" + $0) }
-        if !found.isEmpty, !overwrite {
-            throw ConfigError(
-                key: "output.dir",
-                reason: "\(path) holds the results of a run (\(found.joined(separator: ", "))); choose another folder, or "
-                    + "give --overwrite to replace them")
-        }
-        do {
-            try files.createDirectory(atPath: path, withIntermediateDirectories: true)
-            for name in found { try files.removeItem(atPath: path + "/" + name) }
-            try Data(configText.utf8).write(to: URL(filePath: path + "/config.yaml"), options: .atomic)
-        } catch {
-            throw InputError(path, reason: "the output folder cannot be written: \(error.localizedDescription)")
-        }
-        metrics = try MetricsFile(path: path + "/metrics.jsonl")
+    /// What a run leaves behind.
+    public static let resultNames = ["adapter", "checkpoints", "config.yaml", "metrics.jsonl"]
+
+    /// The results of a run that are in the folder.
+    public var results: [String] {
+        Self.resultNames.filter { FileManager.default.fileExists(atPath: "\(path)/\($0)") }
     }
 
-    /// Writes the adapter as PEFT does, with the base's tokenizer files.
-    func saveAdapter(_ adapter: Adapter, _ session: Session) throws {
-        try PEFTFolder.write(
-            adapter.namedTensors, config: session.adapterConfig!, to: adapterPath, copying: session.tokenizer.filesToCopy)
+    /// Tries whether the folder can be made and written, and leaves nothing behind.
+    /// - Throws: `InputError` if it cannot.
+    public func checkWritable() throws {
+        var parent = path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
+        var isFolder = false
+        while !exists(parent, isFolder: &isFolder) { parent = (parent as NSString).deletingLastPathComponent }
+        guard isFolder else {
+            throw InputError(path, reason: "the output folder cannot be made: \(parent) is a file; change output.dir")
+        }
+        let probe = "\(parent)/.lora-dist-\(ProcessInfo.processInfo.processIdentifier)"
+        do {
+            try FileManager.default.createDirectory(atPath: probe, withIntermediateDirectories: false)
+            try FileManager.default.removeItem(atPath: probe)
+        } catch {
+            throw InputError(
+                path, reason: "the output folder cannot be written: no new folder can be made in \(parent)")
+        }
+    }
+
+    private func exists(_ path: String, isFolder: inout Bool) -> Bool {
+        isFolder = (try? FileManager.default.contentsOfDirectory(atPath: path)) != nil
+        return isFolder || FileManager.default.fileExists(atPath: path)
     }
 }

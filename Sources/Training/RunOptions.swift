@@ -1,39 +1,108 @@
-import Foundation
-
-/// What a run is told beside its config.
+/// What a training run is told beside its config.
 public struct RunOptions: Sendable {
-    /// Threads of each rank; nil takes the config's, or shares the node's cores.
+    /// Threads of each rank, in place of the config's; nil to leave that.
     public var threads: Int?
-    /// Checks gradients by finite differences and every layer's output for NaN before training.
-    public var debug = false
-    /// Replaces what an earlier run left in the output folder.
-    public var overwrite = false
-    /// Turns the resolved config into the text of `config.yaml`.
-    public var configText: @Sendable (RunConfig) -> String
+    /// Whether gradients are checked against finite differences and every layer's output for numbers that are not
+    /// finite.
+    public var debug: Bool
+    /// Whether results that are in the output folder are removed.
+    public var overwrite: Bool
+    /// The text of `config.yaml` for a resolved config.
+    public var configText: @Sendable (RunConfig) throws -> String
 
-    public init(configText: @escaping @Sendable (RunConfig) -> String) { self.configText = configText }
+    public init(
+        threads: Int? = nil, debug: Bool = false, overwrite: Bool = false,
+        configText: @escaping @Sendable (RunConfig) throws -> String
+    ) {
+        self.threads = threads
+        self.debug = debug
+        self.overwrite = overwrite
+        self.configText = configText
+    }
 }
 
-/// The cores of this process's affinity mask, as the kernel states it in /proc/self/status.
-public func affinityCores() -> Int {
-    let cores = ProcessInfo.processInfo.processorCount
-    guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
-        let line = status.split(separator: "\n").first(where: { $0.hasPrefix("Cpus_allowed:") })
-    else { return cores }
-    let allowed = line.dropFirst("Cpus_allowed:".count).reduce(0) { $0 + ($1.hexDigitValue ?? 0).nonzeroBitCount }
-    return max(1, min(allowed, cores))
+/// What an evaluation is told beside its config.
+public struct EvaluationOptions: Sendable {
+    /// The folder of a PEFT adapter; nil to evaluate the base only.
+    public var adapter: String?
+    /// Threads of each rank, in place of the config's; nil to leave that.
+    public var threads: Int?
+
+    public init(adapter: String? = nil, threads: Int? = nil) {
+        self.adapter = adapter
+        self.threads = threads
+    }
 }
 
-/// Threads of a rank: what is asked for, else its share of the cores that the ranks of its node may use, without
-/// oversubscription. A mask that is narrower than the node's ranks would need was set for this rank alone.
-/// - Parameters:
-///   - allowedCores: cores of this process's affinity mask.
-///   - nodeCores: cores of the node.
-public func threadCount(
-    requested: Int?, localRanks: Int, allowedCores: Int = affinityCores(),
-    nodeCores: Int = ProcessInfo.processInfo.processorCount
-) -> Int {
-    if let requested { return requested }
-    let isShared = allowedCores >= nodeCores || allowedCores >= localRanks
-    return max(1, isShared ? allowedCores / max(1, localRanks) : allowedCores)
+/// What an evaluation found.
+public struct EvaluationResult: Sendable {
+    /// Examples that were evaluated, their tokens, and those among them that count in the loss.
+    public var examples: Int, tokens: Int, trainedTokens: Int
+    /// Mean cross-entropy of these tokens in nats, by the base alone.
+    public var baseLoss: Double
+    /// The same with the adapter; nil without one.
+    public var adapterLoss: Double?
+
+    public init(examples: Int, tokens: Int, trainedTokens: Int, baseLoss: Double, adapterLoss: Double?) {
+        self.examples = examples
+        self.tokens = tokens
+        self.trainedTokens = trainedTokens
+        self.baseLoss = baseLoss
+        self.adapterLoss = adapterLoss
+    }
+}
+
+/// How answers are made.
+public struct GenerationOptions: Sendable {
+    /// The folder of a PEFT adapter; nil for the base alone.
+    public var adapter: String?
+    /// Threads, in place of the config's; nil to leave that.
+    public var threads: Int?
+    /// The most tokens of an answer.
+    public var maxNewTokens: Int
+    /// 0 takes the likeliest token each time; above, tokens are drawn from softmax(logits / temperature).
+    public var temperature: Double
+    /// Tokens are drawn from the likeliest that together have this probability; 1 for all.
+    public var topP: Double
+    /// Tokens are drawn from so many of the likeliest; 0 for all.
+    public var topK: Int
+    public var seed: Int
+
+    public init(
+        adapter: String? = nil, threads: Int? = nil, maxNewTokens: Int = 256, temperature: Double = 0, topP: Double = 1,
+        topK: Int = 0, seed: Int = 42
+    ) {
+        self.adapter = adapter
+        self.threads = threads
+        self.maxNewTokens = maxNewTokens
+        self.temperature = temperature
+        self.topP = topP
+        self.topK = topK
+        self.seed = seed
+    }
+}
+
+/// An answer of the model.
+public struct Answer: Sendable {
+    /// The number of the prompt, from 0.
+    public var prompt: Int
+    /// The answer without the token that ends it.
+    public var text: [UInt8]
+    /// Tokens of the prompt and of the answer.
+    public var promptTokens: Int, answerTokens: Int
+    /// Whether the model ended the answer itself, within the most tokens allowed.
+    public var isComplete: Bool
+    /// Wall time in seconds.
+    public var seconds: Double
+
+    public init(
+        prompt: Int, text: [UInt8], promptTokens: Int, answerTokens: Int, isComplete: Bool, seconds: Double
+    ) {
+        self.prompt = prompt
+        self.text = text
+        self.promptTokens = promptTokens
+        self.answerTokens = answerTokens
+        self.isComplete = isComplete
+        self.seconds = seconds
+    }
 }

@@ -2,8 +2,9 @@ import ChatTemplates
 import Collectives
 import Datasets
 import Foundation
-public import LoRA
-public import Models
+import JSONText
+import LoRA
+import Models
 import Tensors
 import Tokenizers
 import WeightFiles
@@ -67,29 +68,85 @@ struct Session {
         let adapterConfig = AdapterConfig(
             r: lora.r, loraAlpha: lora.loraAlpha, loraDropout: lora.loraDropout, targetModules: lora.targetModules.peft,
             useRSLoRA: lora.useRSLoRA, baseModelName: config.model.baseName ?? base.name)
-        let adapter = try Self.adapter(adapterConfig, base, key: "lora.target_modules")
+        let adapter = try adapter(adapterConfig, base)
         adapter.initialize(seed: UInt64(config.training.seed))
         return (adapter, adapterConfig)
     }
 
     private static func load(_ path: String, _ base: BaseModel) throws -> (Adapter, AdapterConfig) {
-        let (config, tensors) = try PEFTFolder.read(path)
-        let adapter = try Self.adapter(config, base, key: "\(path)/adapter_config.json: target_modules")
-        try adapter.load(tensors, from: path)
-        return (adapter, config)
+        let folder = try PEFTFolder.read(path)
+        let adapter = Adapter(
+            groups: base.adaptableGroups, rank: folder.config.r, scale: Float(folder.config.scaling),
+            targets: folder.modules)
+        let own = Set(adapter.modules.map(\.path))
+        if let stranger = folder.modules.first(where: { !own.contains($0) }) {
+            throw InputError(path, reason: "adapts \(stranger), which \(base.path) does not have: it is of another model")
+        }
+        try adapter.load { name, rows, columns in
+            let tensor = folder[name]!
+            guard tensor.rows == rows, tensor.columns == columns else {
+                throw InputError(
+                    path,
+                    reason: "\(name) is (\(tensor.rows), \(tensor.columns)), expected (\(rows), \(columns)) for "
+                        + "\(base.path): it is of another model")
+            }
+            return tensor.floats
+        }
+        return (adapter, folder.config)
     }
 
-    private static func adapter(_ config: AdapterConfig, _ base: BaseModel, key: String) throws -> Adapter {
-        let matcher = try config.targetModules.matcher()
-        let adapter = Adapter(
-            groups: base.adaptableGroups, rank: config.r, scale: Float(config.scaling), isTarget: matcher)
-        guard !adapter.modules.isEmpty else {
-            throw ConfigError(
-                key: key,
-                reason: "matches no module of the model; modules are named like model.layers.0.self_attn.q_proj, with "
-                    + LinearModule.allCases.map { $0.rawValue.split(separator: ".").last! }.joined(separator: ", "))
+    private static func adapter(_ config: AdapterConfig, _ base: BaseModel) throws -> Adapter {
+        let targets: [String]
+        do { targets = try config.targetModules.select(from: base.adaptableGroups.joined().map(\.path)) } catch {
+            throw ConfigError(key: "lora.target_modules", reason: error.reason)
         }
-        return adapter
+        return Adapter(groups: base.adaptableGroups, rank: config.r, scale: Float(config.scaling), targets: targets)
+    }
+
+    /// How rows become examples, and conversations prompts.
+    var dataOptions: DataOptions {
+        let data = config.data
+        return DataOptions(
+            trainOn: data.trainOn.datasets, maxLength: data.maxLength, longExamples: data.longExamples.datasets,
+            columns: Dictionary(
+                uniqueKeysWithValues: data.columns.compactMap { key, value in
+                    DataColumn(rawValue: key).map { ($0, value) }
+                }),
+            templateDate: data.templateDate.flatMap { TemplateDate(parsing: $0) },
+            endTokenIDs: base.config.endTokens)
+    }
+}
+
+extension LoRAConfig.TargetModules {
+    /// The same in the terms of PEFT's files.
+    fileprivate var peft: TargetModules {
+        switch self {
+        case .allLinear: .allLinear
+        case .suffixes(let suffixes): .list(suffixes)
+        case .pattern(let pattern): .regex(pattern)
+        }
+    }
+}
+
+extension DataConfig.TrainOn {
+    /// nil is the default of the kind of data.
+    fileprivate var datasets: Datasets.TrainOn? {
+        switch self {
+        case .assistant: nil
+        case .lastAssistant: .lastAssistant
+        case .completion: .completion
+        case .all: .all
+        }
+    }
+}
+
+extension DataConfig.LongExamples {
+    fileprivate var datasets: Datasets.LongExamples {
+        switch self {
+        case .truncate: .truncate
+        case .drop: .drop
+        case .error: .error
+        }
     }
 }
 

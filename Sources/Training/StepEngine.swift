@@ -31,6 +31,21 @@ public struct StepEngine {
             self.microBatchesPerStep = microBatchesPerStep
         }
 
+        public init(_ config: TrainingConfig) {
+            self.init(
+                microBatchTokens: config.microBatchTokens, microBatchesPerStep: config.microBatchesPerStep)
+        }
+
+        /// The most tokens, and the most trained ones, of any micro-batch of these examples.
+        func largest(_ sizes: [ExampleSize]) -> (tokens: Int, trained: Int) {
+            pieces(sizes).reduce((0, 0)) { most, piece in
+                (
+                    max(most.0, piece.reduce(0) { $0 + sizes[$1].tokens }),
+                    max(most.1, piece.reduce(0) { $0 + sizes[$1].trained })
+                )
+            }
+        }
+
         /// The micro-batches of examples with these sizes, as positions in the batch.
         public func pieces(_ sizes: [ExampleSize]) -> [[Int]] {
             MicroBatches.cut(sizes.map(\.tokens), limit: microBatchTokens, atLeast: microBatchesPerStep)

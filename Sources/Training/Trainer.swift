@@ -9,7 +9,6 @@ import Tensors
 struct Trainer {
     let session: Session
     let world: Communicator
-    let options: RunOptions
     let train: TrainingData
     let heldOut: TrainingData?
     /// Rows of `heldOut`.
@@ -18,7 +17,6 @@ struct Trainer {
     let schedule: LearningRateSchedule
     let totalSteps: Int
     let engine: StepEngine
-    let report: (TrainingEvent) throws -> Void
     private var optimizer: Optimizer
     private let sums: ExactSums
     private var best: (record: EvaluationRecord, values: [UInt8])?
@@ -27,21 +25,27 @@ struct Trainer {
     private var config: TrainingConfig { session.config.training }
     private var adapter: Adapter { session.adapter! }
 
-    init(
-        _ session: Session, world: Communicator, options: RunOptions, report: @escaping (TrainingEvent) throws -> Void
-    ) throws {
+    init(_ session: Session, world: Communicator, requestedThreads: Int?) throws {
         self.session = session
         self.world = world
-        self.options = options
-        self.report = report
         let config = session.config
-        let threads = threadCount(requested: options.threads ?? config.training.threads, localRanks: world.localSize)
-        let workers = Workers(count: threads)
-
-        let data = try TrainingData(
+        let threads = threadCount(requested: requestedThreads ?? config.training.threads, localRanks: world.localSize)
+        train = try TrainingData(
             config.data.train, name: "data.train", session: session, world: world, threads: threads)
-        train = data
-        (heldOut, heldOutRows, plan) = try Self.split(data, session, world, threads)
+        var rows = train.usedRows
+        if config.data.evalSplit != nil {
+            let split = try HeldOutRows.split(train, session, world)
+            rows = split.training
+            (heldOut, heldOutRows) = (train, split.heldOut)
+        } else if !config.data.eval.isEmpty {
+            let held = try HeldOutRows(session, world: world, threads: threads)
+            (heldOut, heldOutRows) = (held.data, held.rows)
+        } else {
+            (heldOut, heldOutRows) = (nil, [])
+        }
+        plan = BatchPlan(
+            rows: rows, batchSize: config.training.globalBatchSize, seed: UInt64(config.training.seed),
+            shuffles: config.data.shuffle)
         totalSteps =
             config.training.maxSteps ?? Int((config.training.epochs * Double(plan.stepsPerEpoch)).rounded(.up))
         schedule = LearningRateSchedule(config.training, totalSteps: totalSteps)
@@ -49,73 +53,39 @@ struct Trainer {
         let adapter = session.adapter!
         optimizer = Optimizer(values: adapter.values, config: config.training)
         sums = ExactSums(adapter.values.layout)
-        let cut = StepEngine.Cut(
-            microBatchTokens: config.training.microBatchTokens, microBatchesPerStep: config.training.microBatchesPerStep)
-        let largest = Self.largestPiece(plan, data, steps: totalSteps, cut: cut)
-        let held = heldOut.map { held in Self.largest(cut.pieces(held.sizes(of: heldOutRows)), held.sizes(of: heldOutRows)) }
-        let decoder = Decoder(base: session.base, adapter: adapter, positions: config.data.maxLength)
-        let bytes = max(
-            decoder.trainingArenaBytes(
-                tokens: largest.tokens, trained: largest.trained, hasDropout: config.lora.loraDropout > 0),
-            held.map { decoder.evaluationArenaBytes(tokens: $0.tokens, trained: $0.trained) } ?? 0)
-        engine = StepEngine(decoder: decoder, workers: workers, arena: Arena(bytes: bytes), world: world, cut: cut)
+        let cut = StepEngine.Cut(config.training)
+        let decoder = Decoder(
+            base: session.base, adapter: adapter, positions: max(train.longest, heldOut?.longest ?? 1))
+        let bytes = Self.arenaBytes(
+            decoder, plan, train, steps: totalSteps, heldOut: heldOut?.sizes(of: heldOutRows) ?? [], cut: cut,
+            hasDropout: config.lora.loraDropout > 0)
+        engine = StepEngine(
+            decoder: decoder, workers: Workers(count: threads), arena: Arena(bytes: bytes), world: world, cut: cut)
     }
 
-    /// The held-out rows, from their own files or a share of the training rows, and the plan of the others.
-    private static func split(
-        _ data: TrainingData, _ session: Session, _ world: Communicator, _ threads: Int
-    ) throws -> (TrainingData?, [Int], BatchPlan) {
-        let config = session.config
-        let seed = UInt64(config.training.seed)
-        func plan(_ rows: [Int]) -> BatchPlan {
-            BatchPlan(
-                rows: rows, batchSize: config.training.globalBatchSize, seed: seed, shuffles: config.data.shuffle)
-        }
-        let summary = DataSummary(data.sizes)
-        try world.agree { try summary.check(name: data.name, maxLength: config.data.maxLength) }
-        if let share = config.data.evalSplit {
-            let used = data.usedRows
-            try world.agree {
-                if used.count < 2 {
-                    throw ConfigError(key: "data.eval_split", reason: "needs at least 2 examples, found \(used.count)")
-                }
-            }
-            let (training, held) = BatchPlan.heldOut(count: used.count, share: share, seed: seed)
-            return (data, held.map { used[$0] }, plan(training.map { used[$0] }))
-        }
-        guard !config.data.eval.isEmpty else { return (nil, [], plan(data.usedRows)) }
-        let held = try TrainingData(
-            config.data.eval, name: "data.eval", session: session, world: world, threads: threads)
-        try world.agree { try DataSummary(held.sizes).check(name: held.name, maxLength: config.data.maxLength) }
-        return (held, held.usedRows, plan(data.usedRows))
-    }
-
-    /// The most tokens, and the most trained ones, of any micro-batch of the run.
-    private static func largestPiece(
-        _ plan: BatchPlan, _ data: TrainingData, steps: Int, cut: StepEngine.Cut
-    ) -> (tokens: Int, trained: Int) {
+    /// What the largest micro-batch of any step or evaluation needs.
+    private static func arenaBytes(
+        _ decoder: Decoder, _ plan: BatchPlan, _ data: TrainingData, steps: Int, heldOut: [ExampleSize],
+        cut: StepEngine.Cut, hasDropout: Bool
+    ) -> Int {
         var most = (tokens: 0, trained: 0)
         for step in 0..<steps {
-            let sizes = data.sizes(of: plan.batch(step))
-            let piece = largest(cut.pieces(sizes), sizes)
+            let piece = cut.largest(data.sizes(of: plan.batch(step)))
             most = (max(most.tokens, piece.tokens), max(most.trained, piece.trained))
         }
-        return most
-    }
-
-    private static func largest(_ pieces: [[Int]], _ sizes: [ExampleSize]) -> (tokens: Int, trained: Int) {
-        pieces.reduce((0, 0)) { most, piece in
-            (
-                max(most.0, piece.reduce(0) { $0 + sizes[$1].tokens }),
-                max(most.1, piece.reduce(0) { $0 + sizes[$1].trained })
-            )
-        }
+        let held = cut.largest(heldOut)
+        return max(
+            decoder.trainingArenaBytes(tokens: most.tokens, trained: most.trained, hasDropout: hasDropout),
+            decoder.evaluationArenaBytes(tokens: held.tokens, trained: held.trained))
     }
 
     // MARK: The run
 
-    mutating func run(folder: RunFolder?) throws {
-        try report(.started(summary))
+    /// Trains, evaluates and saves until the steps are done or held-out loss no longer falls.
+    /// - Parameters:
+    ///   - results: where rank 0 saves.
+    ///   - report: gets each event, on every rank.
+    mutating func run(results: RunResults?, report: (TrainingEvent) throws -> Void) throws {
         let begin = ContinuousClock.now
         var tokens = 0
         var last = Double.nan
@@ -126,17 +96,17 @@ struct Trainer {
             last = record.loss
             done = step + 1
             try report(.step(record))
-            if let every = config.evalSteps, done % every == 0, try evaluate(after: done) { break }
-            if done % config.saveSteps == 0, done < totalSteps { try save(folder) }
+            if let every = config.evalSteps, done % every == 0, try evaluate(after: done, report) { break }
+            if done % config.saveSteps == 0, done < totalSteps { try save(results, report) }
         }
-        if heldOut != nil, config.evalSteps.map({ done % $0 != 0 }) ?? true { _ = try evaluate(after: done) }
+        if heldOut != nil, config.evalSteps.map({ done % $0 != 0 }) ?? true { _ = try evaluate(after: done, report) }
         if config.loadBestModelAtEnd, let best { adapter.values.setBytes(best.values) }
-        try save(folder)
+        try save(results, report)
         try report(
             .finished(
                 FinishSummary(
                     steps: done, seconds: begin.duration(to: .now).seconds, tokens: tokens, lastLoss: last,
-                    best: best?.record, adapterPath: folder?.adapterPath ?? "")))
+                    best: best?.record, adapterPath: results?.adapterPath ?? "")))
     }
 
     /// One update of the adapter: gradients of a global batch, their exact sum over ranks, clipping, AdamW.
@@ -162,16 +132,16 @@ struct Trainer {
 
     private func checkFinite(_ result: StepSums, step: Int, rows: [Int]) throws {
         guard result.sawNonFinite || result.sawOutOfRange || !result.loss.isFinite else { return }
-        let origins = rows.map { train.set.origin($0) }.map { "\($0.file):\($0.line)" }.joined(separator: ", ")
+        let origins = rows.map { train.dataset.origin($0) }.map { "\($0.file):\($0.line)" }.joined(separator: ", ")
         let what = result.sawNonFinite || !result.loss.isFinite ? "is NaN or infinite" : "left the range of ±16,384"
-        throw AgreedFailure(
-            rank: 0, isReportedHere: world.rank == 0,
-            text: "step \(step + 1): the loss or a gradient \(what); the adapter was not changed by this step. "
-                + "Lower training.learning_rate, or look for bad rows in: \(origins)", exitCode: 1)
+        throw SharedError(
+            exitCode: 1,
+            description: "step \(step + 1): the loss or a gradient \(what); the adapter was not changed by this step. "
+                + "Lower training.learning_rate, or look for bad rows in: \(origins)")
     }
 
     /// Returns true if training should end early.
-    private mutating func evaluate(after step: Int) throws -> Bool {
+    private mutating func evaluate(after step: Int, _ report: (TrainingEvent) throws -> Void) throws -> Bool {
         let loss = try heldOutLoss(usesAdapter: true).mean
         let isBest = best.map { loss < $0.record.loss } ?? true
         let record = EvaluationRecord(step: step, loss: loss, perplexity: exp(loss), isBest: isBest)
@@ -190,14 +160,15 @@ struct Trainer {
             heldOut!.sizes(of: heldOutRows), usesAdapter: usesAdapter, load: heldOut!.loader(heldOutRows))
     }
 
-    private func save(_ folder: RunFolder?) throws {
-        try world.agree {
-            if let folder { try folder.saveAdapter(adapter, session) }
+    private func save(_ results: RunResults?, _ report: (TrainingEvent) throws -> Void) throws {
+        try world.together {
+            if let results { try results.saveAdapter(adapter, session) }
         }
-        if let folder { try report(.saved(path: folder.adapterPath)) }
+        if let results { try report(.saved(path: results.adapterPath)) }
     }
 
-    private var summary: RunSummary {
+    /// What is known before the first step.
+    var summary: RunSummary {
         var hosts: [String] = []
         for host in world.hostNames where !hosts.contains(host) { hosts.append(host) }
         let pieces = engine.cut.pieces(train.sizes(of: plan.batch(0))).count

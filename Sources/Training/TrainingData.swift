@@ -5,7 +5,7 @@ import Tokenizers
 
 /// Rows of a data set with their sizes, which every rank knows.
 struct TrainingData {
-    let set: SFTDataset
+    let dataset: SFTDataset
     /// Of every row of the files.
     let sizes: [ExampleSize]
     /// What is called what in messages: `data.train` or `data.eval`.
@@ -15,61 +15,67 @@ struct TrainingData {
     init(
         _ files: [String], name: String, session: Session, world: Communicator, threads: Int
     ) throws {
-        let config = session.config.data
-        let options = DataOptions(
-            trainOn: config.trainOn.datasets, maxLength: config.maxLength, overLong: config.longExamples.datasets,
-            columns: Dictionary(
-                uniqueKeysWithValues: config.columns.compactMap { key, value in
-                    DataColumn(rawValue: key).map { ($0, value) }
-                }),
-            endTokenIDs: session.base.config.endTokens)
-        let set = try world.agree {
+        let dataset = try world.together {
             try SFTDataset(
-                files: files, options: options, tokenizer: session.tokenizer, template: session.template,
-                date: config.templateDate.flatMap { TemplateDate(parsing: $0) })
+                files: files, options: session.dataOptions, tokenizer: session.tokenizer, template: session.template)
         }
-        let share = set.count * world.rank / world.size..<set.count * (world.rank + 1) / world.size
-        let mine = try world.agree { try set.measure(share, threads: threads) }
-        sizes = try world.allGather(ExampleSize.packed(mine)).flatMap(ExampleSize.unpacked)
-        self.set = set
+        let share = dataset.count * world.rank / world.size..<dataset.count * (world.rank + 1) / world.size
+        let mine = try world.together { try dataset.measure(share, threads: threads) }
+        let sizes = try world.allGather(ExampleSize.packed(mine)).flatMap(ExampleSize.unpacked)
+        try world.together { try DataSummary(sizes).check(name: name, maxLength: session.config.data.maxLength) }
+        self.sizes = sizes
+        self.dataset = dataset
         self.name = name
     }
 
     /// Rows that are trained on or evaluated.
     var usedRows: [Int] { sizes.indices.filter { sizes[$0].drop == nil } }
 
+    /// Tokens of the longest example that is used.
+    var longest: Int { sizes.reduce(1) { $1.drop == nil ? max($0, $1.tokens) : $0 } }
+
     /// One line for each file and one for the whole.
     var report: [String] {
-        set.files.map { "\(name): \($0.path): \($0.rows) rows of \($0.kind.name), trained on \($0.trainOn.rawValue)" }
+        dataset.files.map { "\(name): \($0.path): \($0.rows) rows of \($0.kind.name), trained on \($0.trainOn.rawValue)" }
             + ["\(name): " + DataSummary(sizes).text]
     }
 
     /// Loads examples of a batch of rows by position.
     func loader(_ rows: [Int]) -> StepEngine.Load {
-        { position in (try set.example(rows[position]), UInt32(truncatingIfNeeded: rows[position])) }
+        { position in (try dataset.example(rows[position]), UInt32(truncatingIfNeeded: rows[position])) }
     }
 
     func sizes(of rows: [Int]) -> [ExampleSize] { rows.map { sizes[$0] } }
 }
 
-extension DataConfig.TrainOn {
-    /// nil is the default of the kind of data.
-    fileprivate var datasets: Datasets.TrainOn? {
-        switch self {
-        case .assistant: nil
-        case .lastAssistant: .lastAssistant
-        case .completion: .completion
-        case .all: .all
-        }
-    }
-}
+/// The held-out rows of a session: those of `data.eval`, or the share `data.eval_split` of the training rows.
+struct HeldOutRows {
+    let data: TrainingData
+    let rows: [Int]
 
-extension DataConfig.LongExamples {
-    fileprivate var datasets: OverLong {
-        switch self {
-        case .truncate: .truncate
-        case .drop: .drop
-        case .error: .error
+    init(_ session: Session, world: Communicator, threads: Int) throws {
+        let config = session.config.data
+        guard config.evalSplit != nil else {
+            data = try TrainingData(config.eval, name: "data.eval", session: session, world: world, threads: threads)
+            rows = data.usedRows
+            return
         }
+        data = try TrainingData(config.train, name: "data.train", session: session, world: world, threads: threads)
+        rows = try Self.split(data, session, world).heldOut
+    }
+
+    /// The examples of a data set to train on and to hold out, by `data.eval_split`.
+    static func split(
+        _ data: TrainingData, _ session: Session, _ world: Communicator
+    ) throws -> (training: [Int], heldOut: [Int]) {
+        let used = data.usedRows
+        try world.together {
+            if used.count < 2 {
+                throw ConfigError(key: "data.eval_split", reason: "needs at least 2 examples, found \(used.count)")
+            }
+        }
+        let split = BatchPlan.heldOut(
+            count: used.count, share: session.config.data.evalSplit!, seed: UInt64(session.config.training.seed))
+        return (split.training.map { used[$0] }, split.heldOut.map { used[$0] })
     }
 }

@@ -34,6 +34,28 @@ struct GGUFCursor {
         return Int(value)
     }
 
+    /// Skips `count` strings and gives where each one's length lies. Vocabularies have 10⁵ of them: a tight loop.
+    mutating func skipStrings(_ count: Int, _ what: String) throws -> [Int] {
+        let bytes = file.bytes
+        var position = offset
+        let offsets = try [Int](unsafeUninitializedCapacity: count) { buffer, initialized in
+            for i in 0..<count {
+                guard bytes.count - position >= 8 else { throw truncated("the length of element \(i) of \(what)") }
+                let length = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self))
+                guard length <= UInt64(bytes.count - position - 8) else {
+                    throw error(
+                        "the length of element \(i) of \(what) is given as \(length), more than the"
+                            + " \(bytes.count - position - 8) bytes that follow can hold")
+                }
+                buffer[i] = position
+                initialized = i + 1
+                position += 8 + Int(length)
+            }
+        }
+        offset = position
+        return offsets
+    }
+
     /// A string that must be UTF-8: a key or a tensor's name.
     mutating func name(_ what: @autoclosure () -> String) throws -> String {
         let count = try count(of: 1, "the length of \(what())")

@@ -88,19 +88,12 @@ public struct GGUFFile: Sendable {
     }
 
     private static func readArray(_ cursor: inout GGUFCursor, _ what: String) throws -> GGUFArray {
-        let type = try readType(&cursor, "the elements of \(what)")
+        let type = try readType(&cursor, "each element of \(what)")
         switch type {
         case .array: throw cursor.error("\(what) is an array of arrays, which is not read")
         case .string:
             let count = try cursor.count(of: 8, "the number of elements of \(what)")
-            var offsets: [Int] = []
-            offsets.reserveCapacity(count)
-            for position in 0..<count {
-                offsets.append(cursor.offset)
-                let length = try cursor.count(of: 1, "the length of element \(position) of \(what)")
-                _ = try cursor.take(length, what)
-            }
-            return GGUFArray(GGUFStringArray(file: cursor.file, offsets: offsets))
+            return GGUFArray(GGUFStringArray(file: cursor.file, offsets: try cursor.skipStrings(count, what)))
         default:
             let size = type.byteCount!
             let count = try cursor.count(of: size, "the number of elements of \(what)")

@@ -30,9 +30,10 @@ struct Oracle {
         let alpha = Float(config["lora_alpha"]!.double!)
         let scale = config["use_rslora"]!.bool! ? alpha / Float(rank).squareRoot() : alpha / Float(rank)
         let targets = config["target_modules"]!.array!.map { $0.string! }
-        let adapter = Adapter(groups: base.adaptableGroups, rank: rank, scale: scale) { path in
-            targets.contains { path == $0 || path.hasSuffix("." + $0) }
-        }
+        let modules = base.adaptableGroups.joined().map(\.path)
+        let adapter = Adapter(
+            groups: base.adaptableGroups, rank: rank, scale: scale,
+            targets: try TargetModules.list(targets).select(from: modules))
         let file = try TensorCollection.safetensors(at: "\(folder)/\(subfolder)/adapter_model.safetensors")
         adapter.load { name, _, _ in floats(file[name]!) }
         return adapter

@@ -23,7 +23,9 @@ struct ModelDigestTests {
             #expect(tensor.type.name == entry["type"]?.string)
             #expect(tensor.shape == entry["shape"]?.array?.compactMap(\.int))
             let hexadecimal = String(digest(floats(tensor)), radix: 16)
-            #expect(String(repeating: "0", count: 16 - hexadecimal.count) + hexadecimal == entry["digest"]?.string, "\(name)")
+            #expect(
+                String(repeating: "0", count: 16 - hexadecimal.count) + hexadecimal == entry["digest"]?.string,
+                "\(name)")
         }
     }
 

@@ -126,29 +126,49 @@ struct SafetensorsRefusalTests {
     }
 
     @Test(arguments: [
-        (#"{"weight_map":{"a.weight":"../x.safetensors"}}"#,
-            "INDEX: tensor a.weight is said to be in \"../x.safetensors\", which is not the name of a file in the folder"),
-        (#"{"weight_map":{"a.weight":"/etc/passwd"}}"#,
-            "INDEX: tensor a.weight is said to be in \"/etc/passwd\", which is not the name of a file in the folder"),
-        (#"{"weight_map":{"a.weight":".."}}"#,
-            "INDEX: tensor a.weight is said to be in \"..\", which is not the name of a file in the folder"),
-        (#"{"weight_map":{"a.weight":"x\u0000y"}}"#,
-            "INDEX: tensor a.weight is said to be in \"x<U+0000>y\", which is not the name of a file in the folder"),
-        (#"{"weight_map":{"a.weight":3}}"#,
-            "INDEX: weight_map gives a number for tensor a.weight, a file name was expected"),
+        (
+            #"{"weight_map":{"a.weight":"../x.safetensors"}}"#,
+            "INDEX: tensor a.weight is said to be in \"../x.safetensors\", which is not the name of a file in the folder"
+        ),
+        (
+            #"{"weight_map":{"a.weight":"/etc/passwd"}}"#,
+            "INDEX: tensor a.weight is said to be in \"/etc/passwd\", which is not the name of a file in the folder"
+        ),
+        (
+            #"{"weight_map":{"a.weight":".."}}"#,
+            "INDEX: tensor a.weight is said to be in \"..\", which is not the name of a file in the folder"
+        ),
+        (
+            #"{"weight_map":{"a.weight":"x\u0000y"}}"#,
+            "INDEX: tensor a.weight is said to be in \"x<U+0000>y\", which is not the name of a file in the folder"
+        ),
+        (
+            #"{"weight_map":{"a.weight":3}}"#,
+            "INDEX: weight_map gives a number for tensor a.weight, a file name was expected"
+        ),
         (#"{"weight_map":{}}"#, "INDEX: weight_map is empty"),
         (#"{"weights":{}}"#, "INDEX: has no object weight_map"),
         ("{", "INDEX: line 1, column 2: a key in quotes is expected"),
-        (#"{"weight_map":{"a.weight":"ONE","b.weight":"ONE","a.weight":"TWO"}}"#,
-            "INDEX: weight_map names tensor a.weight twice"),
-        (#"{"weight_map":{"a.weight":"ONE"}}"#,
-            "FOLDER/ONE: holds tensor b.weight, which INDEX does not name there"),
-        (#"{"weight_map":{"a.weight":"ONE","b.weight":"TWO","c.weight":"TWO"}}"#,
-            "FOLDER/ONE: holds tensor b.weight, which INDEX says is in TWO"),
-        (#"{"weight_map":{"a.weight":"ONE","b.weight":"ONE","d.weight":"ONE"}}"#,
-            "FOLDER/ONE: does not hold tensor d.weight, which INDEX says it does"),
-        (#"{"weight_map":{"a.weight":"none.safetensors"}}"#,
-            "FOLDER/none.safetensors: cannot be opened: No such file or directory"),
+        (
+            #"{"weight_map":{"a.weight":"ONE","b.weight":"ONE","a.weight":"TWO"}}"#,
+            "INDEX: weight_map names tensor a.weight twice"
+        ),
+        (
+            #"{"weight_map":{"a.weight":"ONE"}}"#,
+            "FOLDER/ONE: holds tensor b.weight, which INDEX does not name there"
+        ),
+        (
+            #"{"weight_map":{"a.weight":"ONE","b.weight":"TWO","c.weight":"TWO"}}"#,
+            "FOLDER/ONE: holds tensor b.weight, which INDEX says is in TWO"
+        ),
+        (
+            #"{"weight_map":{"a.weight":"ONE","b.weight":"ONE","d.weight":"ONE"}}"#,
+            "FOLDER/ONE: does not hold tensor d.weight, which INDEX says it does"
+        ),
+        (
+            #"{"weight_map":{"a.weight":"none.safetensors"}}"#,
+            "FOLDER/none.safetensors: cannot be opened: No such file or directory"
+        ),
     ])
     func brokenIndex(_ map: String, _ expected: String) throws {
         let folder = try TemporaryFolder()

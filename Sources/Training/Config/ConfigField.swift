@@ -16,10 +16,13 @@ struct ConfigField<Section>: Sendable {
 
     /// A field of any type.
     /// - Parameters:
+    ///   - key: the key within its section.
+    ///   - path: the property.
+    ///   - expected: what a value must be.
     ///   - decode: the value of a tree; nil if the tree is not what is expected.
     ///   - encode: the tree of a value; nil to leave the key out.
     init<Value>(
-        _ key: String, _ path: WritableKeyPath<Section, Value> & Sendable, expected: String,
+        _ key: String, _ path: SendablePath<Section, Value>, expected: String,
         decode: @escaping @Sendable (JSON) -> Value?, encode: @escaping @Sendable (Value) -> JSON?
     ) {
         self.key = key
@@ -33,7 +36,7 @@ struct ConfigField<Section>: Sendable {
     }
 
     /// A whole number of at least `minimum`.
-    static func integer(_ key: String, _ path: WritableKeyPath<Section, Int> & Sendable, atLeast minimum: Int = 1)
+    static func integer(_ key: String, _ path: SendablePath<Section, Int>, atLeast minimum: Int = 1)
         -> ConfigField
     {
         ConfigField(
@@ -42,7 +45,7 @@ struct ConfigField<Section>: Sendable {
     }
 
     /// A whole number of at least `minimum`, or nothing.
-    static func integer(_ key: String, _ path: WritableKeyPath<Section, Int?> & Sendable, atLeast minimum: Int = 1)
+    static func integer(_ key: String, _ path: SendablePath<Section, Int?>, atLeast minimum: Int = 1)
         -> ConfigField
     {
         ConfigField(
@@ -52,7 +55,7 @@ struct ConfigField<Section>: Sendable {
     }
 
     /// A number within bounds.
-    static func number(_ key: String, _ path: WritableKeyPath<Section, Double> & Sendable, _ bounds: Bounds)
+    static func number(_ key: String, _ path: SendablePath<Section, Double>, _ bounds: Bounds)
         -> ConfigField
     {
         ConfigField(
@@ -61,7 +64,7 @@ struct ConfigField<Section>: Sendable {
     }
 
     /// A number within bounds, or nothing.
-    static func number(_ key: String, _ path: WritableKeyPath<Section, Double?> & Sendable, _ bounds: Bounds)
+    static func number(_ key: String, _ path: SendablePath<Section, Double?>, _ bounds: Bounds)
         -> ConfigField
     {
         ConfigField(
@@ -75,13 +78,13 @@ struct ConfigField<Section>: Sendable {
     }
 
     /// true or false.
-    static func flag(_ key: String, _ path: WritableKeyPath<Section, Bool> & Sendable) -> ConfigField {
+    static func flag(_ key: String, _ path: SendablePath<Section, Bool>) -> ConfigField {
         ConfigField(key, path, expected: "true or false", decode: { $0.bool }, encode: { .bool($0) })
     }
 
     /// One of the words of an enumeration, all of them unless `choices` says which.
     static func choice<Value: RawRepresentable<String> & CaseIterable & Sendable>(
-        _ key: String, _ path: WritableKeyPath<Section, Value> & Sendable, among choices: [Value] = Array(Value.allCases),
+        _ key: String, _ path: SendablePath<Section, Value>, among choices: [Value] = Array(Value.allCases),
         note: String = ""
     ) -> ConfigField {
         ConfigField(
@@ -90,7 +93,7 @@ struct ConfigField<Section>: Sendable {
     }
 
     /// A text that is not empty, or nothing.
-    static func text(_ key: String, _ path: WritableKeyPath<Section, String?> & Sendable, expected: String)
+    static func text(_ key: String, _ path: SendablePath<Section, String?>, expected: String)
         -> ConfigField
     {
         ConfigField(
@@ -104,7 +107,7 @@ struct ConfigField<Section>: Sendable {
     }
 
     /// The path of a file or folder, or nothing; `~` becomes the home folder.
-    static func path(_ key: String, _ path: WritableKeyPath<Section, String?> & Sendable, expected: String)
+    static func path(_ key: String, _ path: SendablePath<Section, String?>, expected: String)
         -> ConfigField
     {
         ConfigField(
@@ -118,7 +121,7 @@ struct ConfigField<Section>: Sendable {
     }
 
     /// The paths of one or several files; `~` becomes the home folder.
-    static func paths(_ key: String, _ path: WritableKeyPath<Section, [String]> & Sendable, expected: String)
+    static func paths(_ key: String, _ path: SendablePath<Section, [String]>, expected: String)
         -> ConfigField
     {
         ConfigField(

@@ -26,7 +26,10 @@ enum ForeignKeys {
         ),
         (["warmup_ratio"], use("training.warmup_steps", "below 1 it is a share of all steps")),
         (
-            ["fp16", "bf16", "tf32", "torch_dtype", "fp16_full_eval", "bf16_full_eval", "mixed_precision", "precision"],
+            [
+                "fp16", "bf16", "tf32", "torch_dtype", "fp16_full_eval", "bf16_full_eval", "mixed_precision",
+                "precision",
+            ],
             use("model.dtype")
         ),
         (
@@ -57,7 +60,10 @@ enum ForeignKeys {
         (["alpha"], use("lora.lora_alpha")),
         (["dropout"], use("lora.lora_dropout")),
         (["lora_target_modules", "lora_target_linear"], use("lora.target_modules")),
-        (["init_lora_weights", "adapter_name_or_path", "adapter"], use("lora.init_adapter", "to start from an adapter")),
+        (
+            ["init_lora_weights", "adapter_name_or_path", "adapter"],
+            use("lora.init_adapter", "to start from an adapter")
+        ),
         (
             [
                 "modules_to_save", "layers_to_transform", "layers_pattern", "rank_pattern", "alpha_pattern", "use_dora",

@@ -417,7 +417,10 @@ def write_gguf(name, kind, vocabulary=None):
         writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
         writer.add_rope_scaling_factor(config.rope_parameters["factor"])
     if config.rope_parameters["rope_type"] == "llama3":
-        writer.add_tensor("rope_freqs.weight", rope_factors(config.rope_parameters, head_dim))
+        factors = rope_factors(config.rope_parameters, head_dim)
+        plain = config.rope_parameters["rope_theta"] ** -(np.arange(0, head_dim, 2) / head_dim)
+        assert np.allclose(plain / factors, model.model.rotary_emb.inv_freq.numpy(), rtol=1e-6)
+        writer.add_tensor("rope_freqs.weight", factors)
     if vocabulary is not None:
         writer.add_tokenizer_model("gpt2")
         writer.add_tokenizer_pre("smollm")

@@ -1,0 +1,77 @@
+import WeightFiles
+
+/// Checks that tensors are pairs of A and B that fit a config.
+struct AdapterChecker {
+    let config: AdapterConfig
+    let file: String
+
+    private static let prefix = "base_model.model."
+    private static let endings = [".lora_A.weight", ".lora_B.weight"]
+
+    private func error(_ reason: String) -> WeightFileError { WeightFileError(file: file, reason: reason) }
+
+    /// The modules that the tensors, sorted by name, belong to.
+    func modules(of tensors: [NamedTensor]) throws -> [String] {
+        guard !tensors.isEmpty else { throw error("holds no tensors") }
+        var modules: [String] = []
+        var position = 0
+        while position < tensors.count {
+            let (module, isB) = try parts(of: tensors[position].name)
+            // In the order of names, a module's A stands right before its B.
+            guard !isB else { throw error("tensor \(PEFTFolder.nameOfA(module)) is missing, its lora_B is there") }
+            guard position + 1 < tensors.count,
+                tensors[position + 1].name.utf8.elementsEqual(PEFTFolder.nameOfB(module).utf8)
+            else {
+                let isTwice =
+                    position + 1 < tensors.count
+                    && tensors[position + 1].name.utf8.elementsEqual(tensors[position].name.utf8)
+                throw error(
+                    isTwice
+                        ? "tensor \(tensors[position].name) is there twice"
+                        : "tensor \(PEFTFolder.nameOfB(module)) is missing, its lora_A is there")
+            }
+            try checkShapes(a: tensors[position], b: tensors[position + 1])
+            try checkIsTarget(module)
+            modules.append(module)
+            position += 2
+        }
+        return modules
+    }
+
+    private func parts(of name: String) throws -> (module: String, isB: Bool) {
+        let bytes = Array(name.utf8)
+        for ending in Self.endings
+        where bytes.starts(with: Self.prefix.utf8) && bytes.suffix(ending.utf8.count).elementsEqual(ending.utf8)
+            && bytes.count > Self.prefix.utf8.count + ending.utf8.count
+        {
+            let module = bytes[Self.prefix.utf8.count..<bytes.count - ending.utf8.count]
+            return (String(decoding: module, as: UTF8.self), ending == Self.endings[1])
+        }
+        throw error(
+            "tensor \(name) is not supported: expected \(Self.prefix)MODULE\(Self.endings[0]) or"
+                + " \(Self.prefix)MODULE\(Self.endings[1])")
+    }
+
+    private func checkShapes(a: NamedTensor, b: NamedTensor) throws {
+        guard a.rows == config.r, a.columns > 0 else {
+            throw error(
+                "tensor \(a.name) is (\(a.rows), \(a.columns)), expected (\(config.r), inputs): r is \(config.r)")
+        }
+        guard b.columns == config.r, b.rows > 0 else {
+            throw error(
+                "tensor \(b.name) is (\(b.rows), \(b.columns)), expected (outputs, \(config.r)): r is \(config.r)")
+        }
+    }
+
+    /// Names that a regular expression selects are not checked: Python's expression need not be readable here.
+    private func checkIsTarget(_ module: String) throws {
+        switch config.targetModules {
+        case .allLinear, .regex: return
+        case .list(let suffixes):
+            guard suffixes.contains(where: { TargetModules.isSuffix($0, of: module) }) else {
+                throw error(
+                    "holds \(module), which target_modules does not name; expected \(suffixes.joined(separator: ", "))")
+            }
+        }
+    }
+}

@@ -1,0 +1,96 @@
+import JSONText
+import WeightFiles
+
+/// The members of one `adapter_config.json`, checked one by one.
+struct AdapterConfigReader {
+    let file: String
+    let object: JSONObject
+
+    private func error(_ reason: String) -> WeightFileError { WeightFileError(file: file, reason: reason) }
+
+    /// The value of a key, its default if it is missing or null.
+    func value<T>(
+        _ key: String, default fallback: T, _ read: (JSON) -> T?, _ expected: String, where isValid: (T) -> Bool
+    ) throws -> T {
+        guard let json = object[key], !json.isNull else { return fallback }
+        guard let value = read(json), isValid(value) else {
+            throw error("\(key) is \(Self.shown(json)), expected \(expected)")
+        }
+        return value
+    }
+
+    func optionalString(_ key: String) throws -> String? {
+        guard let json = object[key], !json.isNull else { return nil }
+        guard let text = json.string else { throw error("\(key) is \(Self.shown(json)), expected a string") }
+        return text
+    }
+
+    func targetModules() throws -> TargetModules {
+        let expected = "expected a list of module names, a regular expression or \"all-linear\""
+        switch object["target_modules"] {
+        case .string(let text)?: return TargetModules(text)
+        case .array(let values)?:
+            return .list(
+                try values.map { value in
+                    guard let name = value.string else {
+                        throw error("target_modules holds \(Self.shown(value)), \(expected)")
+                    }
+                    return name
+                })
+        case nil, .null?: throw error("target_modules is missing, \(expected)")
+        case let other?: throw error("target_modules is \(Self.shown(other)), \(expected)")
+        }
+    }
+
+    /// Throws for every key that asks for what is not supported.
+    func refuseUnsupported() throws {
+        let type = object["peft_type"]
+        guard let type, type.string == "LORA" else {
+            throw error("peft_type is \(type.map(Self.shown) ?? "missing"), only \"LORA\" is supported")
+        }
+        for (key, value) in object.members where !Self.isRead.contains(key) {
+            if let accepted = Self.accepted[key] {
+                guard value.isNull || value.string.map(accepted.contains) ?? false else {
+                    throw error(
+                        "\(key) is \(Self.shown(value)), supported is only"
+                            + " \(accepted.map { "\"\($0)\"" }.joined(separator: ", "))")
+                }
+            } else if key == "init_lora_weights" {
+                // Other ways of starting change the base model's weights, so that A and B alone are not the adapter.
+                guard value.bool != nil || value.isNull || ["gaussian", "orthogonal", "eva"].contains(value.string)
+                else {
+                    throw error(
+                        "init_lora_weights is \(Self.shown(value)): such an adapter belongs to changed base weights; for"
+                            + " PiSSA, OLoRA and CorDA, PEFT's save_pretrained makes a plain one of it with"
+                            + " path_initial_model_for_weight_conversion")
+                }
+            } else if !Self.isOff(value) {
+                throw error("\(key) is \(Self.shown(value)): this feature of PEFT is not supported")
+            }
+        }
+    }
+
+    /// Keys that are read elsewhere, and keys that do not change what the adapter computes.
+    private static let isRead: Set<String> = [
+        "r", "lora_alpha", "lora_dropout", "use_rslora", "base_model_name_or_path", "target_modules", "peft_type",
+        "inference_mode", "revision", "peft_version", "auto_mapping", "megatron_core", "qalora_group_size",
+        "runtime_config", "eva_config",
+    ]
+    private static let accepted: [String: [String]] = ["bias": ["none"], "task_type": ["CAUSAL_LM"]]
+
+    private static func isOff(_ value: JSON) -> Bool {
+        switch value {
+        case .null, .bool(false): true
+        case .array(let values): values.isEmpty
+        case .object(let object): object.count == 0
+        case .string(let text): text.isEmpty
+        case .bool(true), .integer, .number: false
+        }
+    }
+
+    /// The value as JSON, cut where it is long.
+    private static func shown(_ value: JSON) -> String {
+        let text = value.text()
+        return text.utf8.count <= 60 ? text : String(text.prefix(57)) + "..."
+    }
+}

@@ -1,0 +1,48 @@
+import WeightFiles
+
+extension PEFTFolder {
+    /// Writes the folder as PEFT would, matrices as F32. Each file is written under a temporary name, flushed to the disk, read
+    /// back and compared; only when all are right do they get their names. Other files of the folder stay.
+    /// - Parameters:
+    ///   - path: is made if it is not there (its parent must be).
+    ///   - files: paths of further files (the tokenizer's) to copy into the folder under their own names.
+    /// - Throws: `WeightFileError` if a file cannot be written, or does not read back as it was written.
+    public func write(to path: String, copying files: [String] = []) throws {
+        try FileBytes.makeFolder(path)
+        let suffix = ".partial"
+        var names: [String] = []
+        for file in files {
+            guard let bytes = try FileBytes.read(file) else { throw WeightFileError(file: file, reason: "is missing") }
+            let name = String(file.split(separator: "/").last ?? "")
+            try Self.writeChecked(bytes, to: "\(path)/\(name)\(suffix)")
+            names.append(name)
+        }
+        let configPath = "\(path)/\(Self.configName)\(suffix)"
+        try Self.writeChecked(Array(config.json(modules: modules).utf8), to: configPath)
+        let weightsPath = "\(path)/\(Self.weightsName)\(suffix)"
+        try SafetensorsWriter().write(
+            to: weightsPath, tensors: tensors.map { ($0.name, [$0.rows, $0.columns], $0.floats) },
+            metadata: ["format": "pt"])
+        let found = try Self.widened(weightsPath).sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+        guard found.count == tensors.count, zip(found, tensors).allSatisfy(Self.isSame) else {
+            throw WeightFileError(file: weightsPath, reason: "does not read back as it was written; is the disk sound?")
+        }
+        for name in names + [Self.configName, Self.weightsName] {
+            try FileBytes.rename("\(path)/\(name)\(suffix)", to: "\(path)/\(name)")
+        }
+        try FileBytes.flushFolder(path)
+    }
+
+    private static func writeChecked(_ bytes: [UInt8], to path: String) throws {
+        try FileBytes.write(bytes, to: path)
+        guard try FileBytes.read(path) == bytes else {
+            throw WeightFileError(file: path, reason: "does not read back as it was written; is the disk sound?")
+        }
+    }
+
+    /// Equal in name, shape and every bit.
+    private static func isSame(_ a: NamedTensor, _ b: NamedTensor) -> Bool {
+        a.name.utf8.elementsEqual(b.name.utf8) && a.rows == b.rows && a.columns == b.columns
+            && a.floats.elementsEqual(b.floats) { $0.bitPattern == $1.bitPattern }
+    }
+}

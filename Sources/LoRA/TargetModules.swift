@@ -1,0 +1,75 @@
+/// Which linear layers get an adapter, with the meanings PEFT gives to `target_modules`.
+public enum TargetModules: Sendable, Equatable {
+    /// Every linear layer of the decoder layers; never the head (`lm_head`).
+    case allLinear
+    /// Names or last parts of names: "q_proj" is every layer's, "layers.0.self_attn.q_proj" one.
+    case list([String])
+    /// A regular expression that must match a module's whole name, as Python's `re.fullmatch`. The expression is read by
+    /// Swift: what Swift and Python share works (groups, classes, `\d`, alternatives, lazy and counted repeats, look-ahead,
+    /// `(?P<name>…)`, `(?i)`); Python's `\Z`, conditionals `(?(1)…)` and `(?a)`, `(?L)`, `(?u)` do not.
+    case regex(String)
+
+    /// What a string means in `target_modules`: "all-linear" in any case, anything else is a regular expression.
+    public init(_ text: String) {
+        self = text.lowercased().utf8.elementsEqual("all-linear".utf8) ? .allLinear : .regex(text)
+    }
+
+    /// The modules that get an adapter.
+    /// - Parameter modules: names of the model's linear layers, such as "model.layers.0.self_attn.q_proj".
+    /// - Returns: those that match, in the order given.
+    /// - Throws: `TargetModulesError` if nothing matches, an entry of a list matches nothing, or the regular expression
+    ///   cannot be read.
+    public func select(from modules: [String]) throws(TargetModulesError) -> [String] {
+        switch self {
+        case .allLinear:
+            return modules.filter { !Self.isSuffix("lm_head", of: $0) }
+        case .list(let suffixes):
+            guard !suffixes.isEmpty else {
+                throw TargetModulesError(reason: "target_modules is an empty list; \(Self.choices(modules))")
+            }
+            for suffix in suffixes where !modules.contains(where: { Self.isSuffix(suffix, of: $0) }) {
+                throw TargetModulesError(
+                    reason: "target_modules: \"\(suffix)\" matches no linear layer; \(Self.choices(modules))")
+            }
+            return modules.filter { module in suffixes.contains { Self.isSuffix($0, of: module) } }
+        case .regex(let pattern):
+            let regex: Regex<AnyRegexOutput>
+            do { regex = try Regex(pattern) } catch {
+                throw TargetModulesError(
+                    reason: "target_modules: the regular expression \"\(pattern)\" cannot be read: \(error)")
+            }
+            let selected = modules.filter { (try? regex.wholeMatch(in: $0)) != nil }
+            guard !selected.isEmpty else {
+                throw TargetModulesError(
+                    reason: "target_modules: the regular expression \"\(pattern)\" matches no linear layer's whole name"
+                        + " (for names or last parts of names write a list: [q_proj, v_proj]); \(Self.choices(modules))"
+                )
+            }
+            return selected
+        }
+    }
+
+    /// True if `module` is `suffix` or ends with "." and `suffix`, by bytes.
+    static func isSuffix(_ suffix: String, of module: String) -> Bool {
+        let (name, end) = (Array(module.utf8), Array(suffix.utf8))
+        guard name.count > end.count else { return name == end }
+        return name.suffix(end.count).elementsEqual(end) && name[name.count - end.count - 1] == UInt8(ascii: ".")
+    }
+
+    /// "the model's are q_proj, k_proj, … (in full: model.layers.0.self_attn.q_proj)".
+    private static func choices(_ modules: [String]) -> String {
+        guard let first = modules.first else { return "the model has none" }
+        var leaves: [String] = []
+        for module in modules {
+            let leaf = String(module.utf8.split(separator: UInt8(ascii: ".")).last.map(Substring.init) ?? "")
+            if !leaves.contains(leaf) { leaves.append(leaf) }
+        }
+        return "the model's are \(leaves.joined(separator: ", ")) (in full: \(first))"
+    }
+}
+
+/// Why `target_modules` cannot be used with a model.
+public struct TargetModulesError: Error, CustomStringConvertible, Sendable {
+    public let reason: String
+    public var description: String { reason }
+}

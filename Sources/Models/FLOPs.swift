@@ -1,0 +1,48 @@
+import Layers
+import Tensors
+
+/// Floating-point operations of a training step as its mathematics needs them; what is computed twice counts once.
+///
+/// A product of (m, k) and (k, n) counts 2·m·k·n. Linear maps count forward and with respect to their input (not below the
+/// lowest adapted layer's input), A and B forward, with respect to their input and to themselves, attention two products forward
+/// and four backward over the pairs of tokens that see each other, the head two at trained positions. All else is left out.
+public struct StepFLOPs: Sendable, Equatable {
+    public var linear = 0.0, lora = 0.0, attention = 0.0, head = 0.0
+    public var total: Double { linear + lora + attention + head }
+
+    /// Every part times a factor.
+    public func scaled(by factor: Double) -> StepFLOPs {
+        StepFLOPs(
+            linear: linear * factor, lora: lora * factor, attention: attention * factor, head: head * factor)
+    }
+}
+
+extension Decoder {
+    /// The operations of `train` on examples of these lengths with so many trained tokens.
+    public func trainingFLOPs(exampleLengths: [Int], trained: Int) -> StepFLOPs {
+        var flops = StepFLOPs()
+        guard let lowest = layers.firstIndex(where: \.isAdapted) else { return flops }
+        let tokens = Double(exampleLengths.reduce(0, +))
+        let pairs = exampleLengths.reduce(0.0) { $0 + Double($1) * Double($1 + 1) / 2 }
+        let config = base.config
+        for layer in layers {
+            let isBelow = layer.index < lowest
+            let groups = [layer.attentionInput, layer.attentionOutput, layer.mlpInput, layer.mlpOutput]
+            for (index, group) in groups.enumerated() {
+                let needsInput = layer.index > lowest || (layer.index == lowest && index > 0)
+                for projection in group.projections {
+                    let product = 2 * tokens * Double(projection.weight.rows) * Double(projection.weight.columns)
+                    flops.linear += needsInput ? 2 * product : product
+                    if let adapter = projection.adapter {
+                        let thin = Double(adapter.rank) * Double(projection.weight.rows + projection.weight.columns)
+                        flops.lora += 2 * tokens * thin * 3
+                    }
+                }
+            }
+            let product = 2 * pairs * Double(config.heads * config.headSize)
+            flops.attention += isBelow ? 2 * product : 6 * product
+        }
+        flops.head = 4 * Double(trained) * Double(config.vocabulary) * Double(config.hidden)
+        return flops
+    }
+}

@@ -1,0 +1,164 @@
+/// All steps from text to ids and back; shared by the copies of a `Tokenizer`.
+final class Pipeline: Sendable {
+    let model: BPEModel
+    /// By id.
+    let added: [Int32: AddedToken]
+    let normalizers: [Normalizer]
+    let preTokenizers: [PreTokenizer]
+    let decoders: [Decoder]
+    /// Ids put before and after a text with special tokens.
+    let prefix: [Int32]
+    let suffix: [Int32]
+    private let rawFinder: AddedTokenFinder
+    private let normalizedFinder: AddedTokenFinder
+
+    init(
+        model: BPEModel, added: [AddedToken], normalizers: [Normalizer], preTokenizers: [PreTokenizer],
+        decoders: [Decoder], prefix: [Int32], suffix: [Int32]
+    ) {
+        self.model = model
+        self.added = Dictionary(added.map { ($0.id, $0) }, uniquingKeysWith: { _, last in last })
+        self.normalizers = normalizers
+        self.preTokenizers = preTokenizers
+        self.decoders = decoders
+        self.prefix = prefix
+        self.suffix = suffix
+        let raw = added.filter { !$0.isNormalized }
+        rawFinder = AddedTokenFinder(raw, spellings: raw.map(\.content))
+        let normalized = added.filter(\.isNormalized)
+        normalizedFinder = AddedTokenFinder(
+            normalized,
+            spellings: normalized.map { token in
+                normalizers.reduce(AlignedText(original: token.content)) { $1.apply($0) }.bytes
+            })
+    }
+
+    func encode(_ text: [UInt8], addSpecialTokens: Bool) -> Tokenizer.Encoding {
+        var encoding = Tokenizer.Encoding()
+        encoding.ids.reserveCapacity(text.count / 3 + 8)
+        encoding.ranges.reserveCapacity(text.count / 3 + 8)
+        if addSpecialTokens { for id in prefix { encoding.append(id, 0..<0) } }
+        let original = AlignedText(original: text)
+        var scratch = MergeScratch()
+        for part in rawFinder.split(text, 0..<text.count) {
+            if let id = part.id {
+                encoding.append(id, part.range)
+            } else {
+                encodeStretch(original, part.range, &scratch, into: &encoding)
+            }
+        }
+        if addSpecialTokens { for id in suffix { encoding.append(id, text.count..<text.count) } }
+        return encoding
+    }
+
+    /// Encodes a stretch of the original text between added tokens that are not normalized.
+    private func encodeStretch(
+        _ original: AlignedText, _ range: Range<Int>, _ scratch: inout MergeScratch,
+        into encoding: inout Tokenizer.Encoding
+    ) {
+        var text = original
+        var range = range
+        if !normalizers.isEmpty {
+            var slice = AlignedText(capacity: range.count)
+            slice.append(original, range)
+            text = normalizers.reduce(slice) { $1.apply($0) }
+            range = 0..<text.count
+        }
+        guard !normalizedFinder.isEmpty else { return encodePart(text, range, &scratch, into: &encoding) }
+        for part in normalizedFinder.split(text.bytes, range) {
+            if let id = part.id {
+                encoding.append(id, text.original(part.range))
+            } else {
+                encodePart(text, part.range, &scratch, into: &encoding)
+            }
+        }
+    }
+
+    private func encodePart(
+        _ text: AlignedText, _ range: Range<Int>, _ scratch: inout MergeScratch,
+        into encoding: inout Tokenizer.Encoding
+    ) {
+        guard !range.isEmpty else { return }
+        var text = text
+        var pieces = [range]
+        for step in preTokenizers { step.apply(&text, &pieces) }
+        let bytes = text.bytes
+        for piece in pieces {
+            model.encode(bytes, piece, &scratch)
+            for symbol in scratch.symbols { encoding.append(symbol.id, text.original(symbol.start..<symbol.end)) }
+        }
+    }
+
+    func decode(_ ids: [Int32], skipSpecialTokens: Bool) -> [UInt8] {
+        let kept = ids.filter { id in
+            id >= 0 && id < model.tokens.count && !(skipSpecialTokens && added[id]?.isSpecial == true)
+        }
+        return Array(decode(kept, decoders).joined())
+    }
+
+    func text(of id: Int32) -> [UInt8] {
+        guard id >= 0, id < model.tokens.count else { return [] }
+        let steps = decoders.compactMap { step -> Decoder? in
+            switch step {
+            case .strip: nil
+            case .metaspace(let replacement, _): Decoder.metaspace(replacement: replacement, dropsFirst: false)
+            default: step
+            }
+        }
+        return Array(decode([id], steps).joined())
+    }
+
+    /// Added tokens are not in the byte alphabet: they stand for what they spell.
+    private func decode(_ ids: [Int32], _ steps: [Decoder]) -> [[UInt8]] {
+        if case .byteLevel? = steps.first {
+            return ids.map { id in
+                let token = Array(model.tokens.bytes(id))
+                return added[id] == nil ? ByteAlphabet.decode(token) ?? token : token
+            }
+        }
+        return steps.reduce(ids.map { Array(model.tokens.bytes($0)) }) { $1.apply($0) }
+    }
+}
+
+extension Tokenizer {
+    /// The tokens of a text.
+    public struct Encoding: Sendable {
+        public var ids: [Int32] = []
+        /// For each token, the bytes of the input text that it covers. A token of one byte of a character covers just
+        /// that byte. Where normalisation joined characters, each token of them covers them all; a space put before
+        /// the text covers its first character. Tokens that are not from the text have an empty range at its start or
+        /// its end.
+        public var ranges: [Range<Int>] = []
+
+        @inline(__always) mutating func append(_ id: Int32, _ range: Range<Int>) {
+            ids.append(id)
+            ranges.append(range)
+        }
+    }
+
+    /// Encodes a text.
+    /// - Parameters:
+    ///   - text: UTF-8.
+    ///   - addSpecialTokens: whether to put what the tokenizer puts around a text, such as the token that begins it.
+    ///     Special tokens that the text spells out are found in any case.
+    /// - Returns: ids and ranges.
+    /// - Throws: `TokenizerError` if the text is not valid UTF-8, or is 2³¹ bytes or longer.
+    public func encode(_ text: [UInt8], addSpecialTokens: Bool) throws -> Encoding {
+        guard text.count < Int(Int32.max) else {
+            throw TokenizerError(file: nil, reason: "the text has \(text.count) bytes, fewer than 2³¹ were expected")
+        }
+        try checkUTF8(text)
+        return pipeline.encode(text, addSpecialTokens: addSpecialTokens)
+    }
+
+    /// Encodes a text given as any collection of bytes.
+    /// - Throws: `TokenizerError` as the method for arrays does.
+    public func encode(_ text: some Collection<UInt8>, addSpecialTokens: Bool) throws -> Encoding {
+        try encode(Array(text), addSpecialTokens: addSpecialTokens)
+    }
+
+    /// The text of tokens. Ids outside the vocabulary are left out. The bytes may end within a character.
+    public func decode(_ ids: [Int32], skipSpecialTokens: Bool) -> [UInt8] {
+        pipeline.decode(ids, skipSpecialTokens: skipSpecialTokens)
+    }
+}

@@ -1,0 +1,104 @@
+import Datasets
+import Foundation
+import LoRA
+import Models
+import Tensors
+
+extension Trainer {
+    /// What `--debug` does before the first step, on the shortest example of the first batch: looks for NaN and infinity in
+    /// every layer's output, compares the gradients of a few elements of each A and B with central differences of the loss,
+    /// and tells the size of every tensor and gradient. B = 0 would hide A from the loss, so that B is given small random
+    /// values meanwhile.
+    /// - Parameter tell: gets the lines of the report.
+    /// - Throws: `SharedError` if an output is not finite or a gradient is wrong.
+    func check(_ tell: (String) throws -> Void) throws {
+        let adapter = session.adapter!
+        let rows = plan.batch(0)
+        let sizes = train.sizes(of: rows)
+        let shortest = rows.indices.min { sizes[$0].tokens < sizes[$1].tokens }!
+        let example = try train.dataset.example(rows[shortest])
+        var batch = PackedBatch()
+        batch.append(tokens: example.tokens, labels: example.labels, key: 0)
+        let saved = adapter.values.bytes
+        defer { adapter.values.setBytes(saved) }
+        disturb(adapter)
+
+        let sums = ExactSums(adapter.values.layout)
+        var nonFinite: String?
+        _ = engine.decoder.train(
+            batch, factor: 1 / Float(batch.targets.count), dropout: nil, addingTo: sums, arena: engine.arena,
+            on: engine.workers
+        ) { name, value in
+            guard nonFinite == nil, let place = value.firstNonFinite() else { return }
+            nonFinite = "\(name): row \(place.row), column \(place.column) is \(value[place.row, place.column])"
+        }
+        if let nonFinite {
+            throw SharedError(exitCode: 1, description: "--debug: the first output that is not finite is \(nonFinite)")
+        }
+        try tell("debug: every layer's output is finite on an example of \(example.tokens.count) tokens")
+        try compare(adapter, sums, batch, tell)
+        for (index, entry) in sums.layout.entries.enumerated() {
+            try tell(
+                "debug: \(entry.name) (\(entry.rows), \(entry.columns)): |value| \(rms(adapter.values[index].elements)), "
+                    + "|gradient| \(rms(sums.values(entry: index))) (root mean square)")
+        }
+    }
+
+    private func disturb(_ adapter: Adapter) {
+        let random = CounterRandom(seed: 1, purpose: RandomPurpose.gradientCheck)
+        var count = 0
+        for module in adapter.modules {
+            let b = adapter.values[module.b]
+            b.copy(from: (0..<b.rows * b.columns).map { (random.uniform(count + $0) - 0.5) * 0.02 })
+            count += b.rows * b.columns
+        }
+    }
+
+    /// Central differences at the elements with the largest gradients.
+    private func compare(
+        _ adapter: Adapter, _ sums: ExactSums, _ batch: PackedBatch, _ tell: (String) throws -> Void
+    ) throws {
+        let perTensor = adapter.modules.count <= 24 ? 3 : 1
+        var worst = (error: 0.0, text: "")
+        for (index, entry) in sums.layout.entries.enumerated() {
+            let gradients = sums.values(entry: index)
+            let order = gradients.indices.sorted { abs(gradients[$0]) > abs(gradients[$1]) }
+            for element in order.prefix(perTensor) {
+                let (row, column) = (element / entry.columns, element % entry.columns)
+                let measured = difference(adapter.values[index], row, column, Double(gradients[element]), batch)
+                let error = abs(measured - Double(gradients[element])) / max(abs(measured), abs(Double(gradients[element])), 1e-5)
+                if error >= worst.error {
+                    worst = (
+                        error,
+                        "\(entry.name)[\(row), \(column)]: gradient \(gradients[element]), difference \(measured)"
+                    )
+                }
+            }
+        }
+        guard worst.error < 0.05 else {
+            throw SharedError(exitCode: 1, description: "--debug: a gradient disagrees with finite differences: \(worst.text)")
+        }
+        let percent = (worst.error * 1000).rounded() / 10
+        try tell("debug: gradients agree with finite differences; worst by \(percent) %: \(worst.text)")
+    }
+
+    /// (loss(x + ε) − loss(x − ε)) / 2ε at one element, with ε such that the loss moves by about 2·10⁻³.
+    private func difference(
+        _ matrix: MatrixView, _ row: Int, _ column: Int, _ gradient: Double, _ batch: PackedBatch
+    ) -> Double {
+        let value = matrix[row, column]
+        let step = Float(min(0.05, max(1e-3, 1e-3 / max(abs(gradient), 1e-9))))
+        func loss(_ changed: Float) -> Double {
+            matrix[row, column] = changed
+            return engine.decoder.evaluate(batch, arena: engine.arena, on: engine.workers).mean
+        }
+        let (above, below) = (value + step, value - step)
+        let slope = (loss(above) - loss(below)) / Double(above - below)
+        matrix[row, column] = value
+        return slope
+    }
+
+    private func rms(_ values: [Float]) -> Float {
+        (values.reduce(0) { $0 + $1 * $1 } / Float(max(values.count, 1))).squareRoot()
+    }
+}

@@ -1,0 +1,187 @@
+import Foundation
+import JSONText
+import Testing
+
+@testable import Training
+
+@Suite struct RunConfigTests {
+    private func config(_ json: String, needs: [RunConfig.Need] = []) throws -> RunConfig {
+        try RunConfig(tree: JSON(parsing: json), needs: needs)
+    }
+
+    @Test func defaultsAreTheDocumentedOnes() throws {
+        let tree = RunConfig().tree.text()
+        #expect(
+            tree == #"{"model": {"dtype": "auto"}, "lora": {"r": 16, "lora_alpha": 32.0, "lora_dropout": 0.0, "#
+                + #""target_modules": "all-linear", "use_rslora": false, "bias": "none"}, "data": {"max_length": 1024, "#
+                + #""long_examples": "truncate", "train_on": "assistant", "shuffle": true}, "training": "#
+                + #"{"learning_rate": 0.0002, "lr_scheduler_type": "linear", "warmup_steps": 0, "num_train_epochs": 3.0, "#
+                + #""global_batch_size": 16, "micro_batch_tokens": 2048, "micro_batches_per_step": 4, "#
+                + #""weight_decay": 0.0, "max_grad_norm": 1.0, "adam_beta1": 0.9, "adam_beta2": 0.999, "#
+                + #""adam_epsilon": 1e-08, "seed": 42, "logging_steps": 10, "save_steps": 500, "#
+                + #""load_best_model_at_end": false}, "output": {}}"#)
+        #expect(try config("{}") == RunConfig() && config("null") == RunConfig())
+        #expect(try config(#"{"lora": null, "data": {"eval": null}}"#) == RunConfig())
+    }
+
+    @Test func everyKeyIsReadAndWrittenBack() throws {
+        let text = #"""
+            {"model": {"path": "m", "base_name": "b", "dtype": "fp32"}, "lora": {"r": 8, "lora_alpha": 4.0, "lora_dropout": 0.1, "target_modules": ["q_proj", "v_proj"], "use_rslora": true, "bias": "none"}, "data": {"train": ["a", "b"], "eval": "c", "chat_template": "t", "max_length": 77, "long_examples": "drop", "train_on": "last_assistant", "columns": {"prompt": "question"}, "template_date": "2024-02-29", "shuffle": false}, "training": {"learning_rate": 0.001, "lr_scheduler_type": "constant_with_warmup", "warmup_steps": 0.03, "num_train_epochs": 0.5, "max_steps": 9, "global_batch_size": 7, "micro_batch_tokens": 100, "micro_batches_per_step": 2, "weight_decay": 0.01, "max_grad_norm": 0.0, "adam_beta1": 0.8, "adam_beta2": 0.99, "adam_epsilon": 1e-06, "seed": 0, "logging_steps": 1, "eval_steps": 5, "save_steps": 6, "early_stopping_patience": 2, "load_best_model_at_end": true, "threads": 3}, "output": {"dir": "o"}}
+            """#
+        #expect(try config(text).tree.text() == text)
+        let known = ConfigKeys.sections.flatMap { section in section.keys.map { "\(section.name).\($0)" } }
+        let given = try JSON(parsing: text).object!.members.flatMap { section in
+            section.value.object!.members.map { "\(section.key).\($0.key)" }
+        }
+        #expect(Set(known).subtracting(given) == ["lora.init_adapter", "data.eval_split"])
+    }
+
+    @Test func valuesThatHaveSeveralForms() throws {
+        #expect(try config(#"{"training": {"warmup_steps": 100}}"#).training.warmup == .steps(100))
+        #expect(try config(#"{"training": {"warmup_steps": 1.0}}"#).training.warmup == .steps(1))
+        #expect(try config(#"{"training": {"max_steps": -1}}"#).training.maxSteps == nil)
+        #expect(try config(#"{"data": {"train": "x.jsonl"}}"#).data.train == ["x.jsonl"])
+        #expect(
+            try config(#"{"lora": {"target_modules": ".*_proj"}}"#).lora.targetModules == .pattern(".*_proj"))
+        let home = try #require(ProcessInfo.processInfo.environment["HOME"])
+        #expect(try config(#"{"model": {"path": "~/m"}}"#).model.path == "\(home)/m")
+        #expect(try config(#"{"data": {"train": ["~", "a/~", "~b"]}}"#).data.train == [home, "a/~", "~b"])
+    }
+
+    @Test func aStartingAdapterBringsItsShape() throws {
+        let given = try config(#"{"lora": {"init_adapter": "a", "lora_dropout": 0.1}}"#)
+        #expect(try RunConfig(tree: given.tree) == given)
+        #expect(given.tree["lora"]?.text() == #"{"lora_dropout": 0.1, "bias": "none", "init_adapter": "a"}"#)
+        let error = #expect(throws: ConfigError.self) { try config(#"{"lora": {"init_adapter": "a", "r": 8}}"#) }
+        #expect(
+            error?.description == "lora.r: the adapter in lora.init_adapter says this already; remove one of the two")
+    }
+
+    @Test(arguments: [
+        ("training", "learning_rate", "-1", "found -1, expected a number above 0"),
+        ("training", "learning_rate", "0", "found 0, expected a number above 0"),
+        ("training", "learning_rate", "true", "found true, expected a number above 0"),
+        ("training", "learning_rate", "null", "found nothing, expected a number above 0"),
+        ("training", "learning_rate", "[1]", "found [1], expected a number above 0"),
+        ("training", "num_train_epochs", "\"3\"", "found \"3\", expected a number above 0"),
+        (
+            "training", "lr_scheduler_type", "\"cosin\"",
+            "found \"cosin\", expected linear, cosine, constant or constant_with_warmup"
+        ),
+        (
+            "training", "warmup_steps", "1.5",
+            "found 1.5, expected a whole number of steps, or a share of all steps below 1"
+        ),
+        (
+            "training", "max_steps", "0",
+            "found 0, expected a whole number of at least 1, or -1 to let the epochs decide"
+        ),
+        ("training", "global_batch_size", "1.5", "found 1.5, expected a whole number of at least 1"),
+        ("training", "seed", "-1", "found -1, expected a whole number of at least 0"),
+        ("training", "weight_decay", "-0.1", "found -0.1, expected a number of at least 0"),
+        ("training", "adam_beta1", "1", "found 1, expected a number of at least 0 and below 1"),
+        ("training", "save_steps", "9999999999", "found 9999999999, expected a whole number of at least 1"),
+        ("lora", "r", "0", "found 0, expected a whole number of at least 1"),
+        ("lora", "lora_dropout", "1.0", "found 1.0, expected a number of at least 0 and below 1"),
+        ("lora", "bias", "\"all\"", "found \"all\", expected none"),
+        (
+            "lora", "target_modules", "\"(q\"",
+            "found \"(q\", expected all-linear, a list of name suffixes such as [q_proj, v_proj], or a regular expression"
+        ),
+        (
+            "lora", "target_modules", "[]",
+            "found [], expected all-linear, a list of name suffixes such as [q_proj, v_proj], or a regular expression"
+        ),
+        ("model", "dtype", "\"bf16\"", "found \"bf16\", expected auto or fp32 (bf16 is not there yet)"),
+        ("model", "path", "\"\"", "found \"\", expected the path of a Hugging Face model folder or a GGUF file"),
+        ("data", "train", "[1]", "found [1], expected the path of a JSONL file, or a list of them"),
+        ("data", "eval_split", "1", "found 1, expected a number above 0 and below 1"),
+        ("data", "max_length", "1", "found 1, expected a whole number of at least 2"),
+        ("data", "template_date", "\"2023-02-29\"", "found \"2023-02-29\", expected a day as YYYY-MM-DD"),
+        (
+            "data", "columns", "{\"promt\": \"q\"}",
+            "found {promt: \"q\"}, expected column names by known name, such as {prompt: question}; known are messages, "
+                + "conversations, prompt, completion, instruction, input, output and text"
+        ),
+    ])
+    func refusesTypesAndRanges(section: String, key: String, value: String, reason: String) {
+        let error = #expect(throws: ConfigError.self) { try config("{\"\(section)\": {\"\(key)\": \(value)}}") }
+        #expect(error?.description == "\(section).\(key): \(reason)")
+    }
+
+    @Test(arguments: [
+        ("training.learning_rat", "unknown key; did you mean training.learning_rate?"),
+        ("training.learning_raet", "unknown key; did you mean training.learning_rate?"),
+        ("lora.alpha", "not a key here; use lora.lora_alpha"),
+        ("lora.lora_alpa", "unknown key; did you mean lora.lora_alpha?"),
+        ("lora.learning_rate", "unknown key; it belongs to another section: training.learning_rate"),
+        ("lora.learning_rat", "unknown key; did you mean training.learning_rate?"),
+        ("output.folder", "unknown key; keys of output are dir"),
+        ("trainig.seed", "unknown section; did you mean training?"),
+        ("data.max_seq_length", "not a key here; use data.max_length"),
+        (
+            "training.gradient_accumulation_steps",
+            "not a key here; use training.global_batch_size (the examples of one step over all ranks; "
+                + "training.micro_batch_tokens bounds the memory)"
+        ),
+        ("training.warmup_ratio", "not a key here; use training.warmup_steps (below 1 it is a share of all steps)"),
+        ("training.gradient_checkpointing", "not a key here; remove it: training.micro_batch_tokens bounds the memory"),
+    ])
+    func refusesUnknownKeys(path: String, reason: String) {
+        let keys = path.split(separator: ".")
+        let error = #expect(throws: ConfigError.self) { try config("{\"\(keys[0])\": {\"\(keys[1])\": 1}}") }
+        let shown = reason.hasPrefix("unknown section") ? String(keys[0]) : path
+        #expect(error?.description == "\(shown): \(reason)")
+    }
+
+    @Test func everyAdviceNamesARealKey() {
+        let known = Set(ConfigKeys.sections.flatMap { section in section.keys.map { "\(section.name).\($0)" } })
+        let names = Set(ConfigKeys.sections.flatMap(\.keys))
+        #expect(ForeignKeys.advice.count > 100)
+        for (key, advice) in ForeignKeys.advice {
+            #expect(!names.contains(key), "\(key) is a key")
+            guard advice.contains("; use ") else { continue }
+            let named = advice.split(separator: " ").map { $0.trimmingCharacters(in: .punctuationCharacters) }
+            #expect(named.contains { known.contains($0) }, "\(advice)")
+        }
+    }
+
+    @Test(arguments: [
+        (#"{"training": {"eval_steps": 5}}"#, "training.eval_steps: there is nothing to evaluate on"),
+        (#"{"training": {"early_stopping_patience": 5}}"#, "training.early_stopping_patience: there is nothing"),
+        (#"{"training": {"load_best_model_at_end": true}}"#, "training.load_best_model_at_end: there is nothing"),
+        (
+            #"{"data": {"eval": "e"}, "training": {"early_stopping_patience": 5}}"#,
+            "training.early_stopping_patience: it compares evaluations during training; give training.eval_steps"
+        ),
+        (#"{"data": {"eval": "e", "eval_split": 0.1}}"#, "data.eval_split: data.eval is given as well"),
+        (#"{"data": 5}"#, "data: found 5, expected keys and values, such as train"),
+        (#"[]"#, "found [], expected sections: model, lora, data, training and output"),
+    ])
+    func refusesWhatDoesNotGoTogether(json: String, message: String) {
+        let error = #expect(throws: ConfigError.self) { try config(json) }
+        #expect(error?.description.hasPrefix(message) == true, "\(String(describing: error))")
+    }
+
+    @Test func asksForWhatACommandNeeds() throws {
+        for need in [RunConfig.Need.model, .trainingData, .outputFolder, .heldOutData] {
+            let error = #expect(throws: ConfigError.self) { try config("{}", needs: [need]) }
+            #expect(error?.description.hasPrefix("\(need.rawValue): missing; give ") == true)
+        }
+        _ = try config(
+            #"{"model": {"path": "m"}, "data": {"train": "t", "eval_split": 0.1}, "output": {"dir": "o"}}"#,
+            needs: [.model, .trainingData, .outputFolder, .heldOutData])
+    }
+
+    @Test func messagesNameThePlace() throws {
+        let tree = try JSON(parsing: #"{"lora": {"r": -2}}"#)
+        let error = #expect(throws: ConfigError.self) { try RunConfig(tree: tree, origins: ["lora.r": "x.yaml:7"]) }
+        #expect(error?.description == "x.yaml:7: lora.r: found -2, expected a whole number of at least 1")
+        #expect(error?.exitCode == 2)
+    }
+
+    @Test func distancesOfWords() {
+        let pairs = [("", "abc", 3), ("abc", "abc", 0), ("abc", "acb", 1), ("kitten", "sitting", 3), ("r", "lr", 1)]
+        for (a, b, distance) in pairs { #expect(ConfigKeys.editDistance(a, b) == distance, "\(a) \(b)") }
+    }
+}
