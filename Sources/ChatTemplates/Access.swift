@@ -3,13 +3,13 @@ extension Value {
     /// `value.name`: a method or property first, then the item with that name.
     func attribute(_ name: AttributeName) throws -> Value {
         if case .undefined(let undefined) = self { throw Fault(undefined.reason) }
-        if let own = ownAttribute(name) { return own }
+        if let own = try ownAttribute(name) { return own }
         if case .table(let table) = self, let value = table[name.key] { return value }
         return .undefined(missing(name.key))
     }
 
     /// What Python's `getattr` finds.
-    func ownAttribute(_ name: AttributeName) -> Value? {
+    func ownAttribute(_ name: AttributeName) throws -> Value? {
         switch self {
         case .text:
             return name.textMethod.map { .method(Method(.text($0), of: self)) }
@@ -20,7 +20,7 @@ extension Value {
         case .tuple:
             return name.listMethod.flatMap { $0.isOfTuples ? .method(Method(.list($0), of: self)) : nil }
         case .namespace(let namespace): return namespace[name.key]
-        case .loop(let loop): return loop.attribute(name.key.string, of: self)
+        case .loop(let loop): return try loop.attribute(name.key.string, of: self)
         case .cycler(let cycler):
             let name = name.key.string
             return name == "current"
@@ -45,7 +45,7 @@ extension Value {
     func item(_ index: Value) throws -> Value {
         if case .undefined(let undefined) = self { throw Fault(undefined.reason) }
         if let found = try element(index) { return found }
-        if case .text(let name) = index { return ownAttribute(AttributeName(name)) ?? .undefined(missing(name)) }
+        if case .text(let name) = index { return try ownAttribute(AttributeName(name)) ?? .undefined(missing(name)) }
         return .undefined(Undefined(reason: "'\(kind) object' has no element \(try index.quoted())"))
     }
 
@@ -120,21 +120,21 @@ extension Value {
 }
 
 extension Loop {
-    func attribute(_ name: String, of value: Value) -> Value? {
+    func attribute(_ name: String, of value: Value) throws -> Value? {
         switch name {
         case "index": .int(index + 1)
         case "index0": .int(index)
-        case "revindex": .int(items.count - index)
-        case "revindex0": .int(items.count - index - 1)
+        case "revindex": .int(try length() - index)
+        case "revindex0": .int(try length() - index - 1)
         case "first": .bool(index == 0)
-        case "last": .bool(index == items.count - 1)
-        case "length": .int(items.count)
-        case "depth": .int(depth + 1)
-        case "depth0": .int(depth)
+        case "last": .bool(try item(at: index + 1) == nil)
+        case "length": .int(try length())
+        case "depth": .int(1)
+        case "depth0": .int(0)
         case "previtem":
             index > 0 ? items[index - 1] : .undefined(Undefined(reason: "there is no previous item"))
         case "nextitem":
-            index + 1 < items.count ? items[index + 1] : .undefined(Undefined(reason: "there is no next item"))
+            try item(at: index + 1) ?? .undefined(Undefined(reason: "there is no next item"))
         default: LoopMethod(rawValue: name).map { .method(Method(.loop($0), of: value)) }
         }
     }

@@ -1,3 +1,5 @@
+import JSONText
+
 /// Which bytes of a rendered conversation the assistant said.
 ///
 /// Every string out of a message keeps track of that message while the template cuts, joins and rewrites it, so the output
@@ -5,7 +7,9 @@
 /// one span, from the first to the last of its bytes: what the template puts between them (the `</think>` between
 /// reasoning and answer, the braces of a tool call) is said by the assistant too. For the same reason a span begins
 /// earlier if the template writes more between the generation prompt (what `add_generation_prompt` adds) and the message's
-/// first byte, such as `<think>` or `<tool_call>`: the model is asked to go on right after the generation prompt.
+/// first byte, such as `<think>` or `<tool_call>`: the model is asked to go on right after the generation prompt. Where a
+/// template has no generation prompt (Mistral), a message with tool calls begins where the prompt made of the messages
+/// before it ends.
 /// Nothing is added at the end: whoever uses a span goes on to the token that ends the turn.
 enum AssistantSpans {
     typealias Span = (message: Int, range: Range<Int>)
@@ -18,8 +22,14 @@ enum AssistantSpans {
         }
     }
 
+    /// The variable that asks for a generation prompt.
+    static func prompting(_ isPrompting: Bool) -> (String, JSON) { ("add_generation_prompt", .bool(isPrompting)) }
+
     /// The spans of the messages that `isAssistant` names.
-    static func spans(in output: Text, isAssistant: [Bool], generationPrompt: [UInt8]) -> [Span] {
+    /// - Parameter promptEnd: where the prompt that a message answers ends in the output, if that can be told.
+    static func spans(
+        in output: Text, isAssistant: [Bool], generationPrompt: [UInt8], promptEnd: (_ message: Int) -> Int?
+    ) -> [Span] {
         var runs: [Span] = []
         for mark in output.marks {
             guard case .message(let message) = mark.source else { continue }
@@ -38,6 +48,8 @@ enum AssistantSpans {
                     let prompt = output.findLast(generationPrompt, from: end, before: run.range.lowerBound)
                 {
                     run.range = prompt + generationPrompt.count..<next
+                } else if let start = promptEnd(run.message), end...run.range.lowerBound ~= start {
+                    run.range = start..<next
                 }
                 spans.append(run)
             }

@@ -59,7 +59,7 @@ public struct ChatTemplate: Sendable {
         tools: JSON? = nil, extra: [(String, JSON)] = [], date: TemplateDate? = nil
     ) throws -> Rendered {
         var variables: [(String, JSON)] = [
-            ("tools", tools ?? .null), ("documents", .null), ("add_generation_prompt", .bool(addGenerationPrompt)),
+            ("tools", tools ?? .null), ("documents", .null), AssistantSpans.prompting(addGenerationPrompt),
         ]
         if let bosToken { variables.append(("bos_token", .string(bosToken))) }
         if let eosToken { variables.append(("eos_token", .string(eosToken))) }
@@ -71,17 +71,19 @@ public struct ChatTemplate: Sendable {
         }
         let isAssistant = messages.map { $0["role"]?.string?.utf8.elementsEqual("assistant".utf8) ?? false }
         let prompt = isAssistant.contains(true) ? generationPrompt(variables, date) : []
-        return Rendered(
-            text: output.bytes,
-            assistantSpans: AssistantSpans.spans(in: output, isAssistant: isAssistant, generationPrompt: prompt),
-            usesGenerationBlocks: false)
+        let spans = AssistantSpans.spans(in: output, isAssistant: isAssistant, generationPrompt: prompt) { message in
+            guard let calls = messages[message]["tool_calls"]?.array, !calls.isEmpty else { return nil }
+            let start = try? run(Array(messages[..<message]), variables + [AssistantSpans.prompting(true)], date).bytes
+            return start.flatMap { output.bytes.starts(with: $0) ? $0.count : nil }
+        }
+        return Rendered(text: output.bytes, assistantSpans: spans, usesGenerationBlocks: false)
     }
 
     /// What `add_generation_prompt` adds after a user's message; empty if the template adds nothing or refuses.
     private func generationPrompt(_ variables: [(String, JSON)], _ date: TemplateDate?) -> [UInt8] {
         let probe = JSON.object(JSONObject([(key: "role", value: .string("user")), (key: "content", value: .string("?"))]))
         func rendered(_ isPrompting: Bool) -> [UInt8]? {
-            try? run([probe], variables + [("tools", .null), ("add_generation_prompt", .bool(isPrompting))], date).bytes
+            try? run([probe], variables + [("tools", .null), AssistantSpans.prompting(isPrompting)], date).bytes
         }
         guard let without = rendered(false), let with = rendered(true), with.starts(with: without) else { return [] }
         return Array(with[without.count...])

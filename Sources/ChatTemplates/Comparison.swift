@@ -106,7 +106,7 @@ extension Value {
         case .table(let table): return table.count
         case .range(let range): return range.count
         case .view(let view): return view.elements.count
-        case .loop(let loop): return loop.items.count
+        case .loop(let loop): return try loop.length()
         default: throw Fault("'\(kind)' has no length")
         }
     }

@@ -76,7 +76,7 @@ enum Filter: String, Sendable {
         case .int, .float, .abs, .round: return try numeric(value, values)
         case .attr:
             let name = try values[0].required("the name").text(for: "the name")
-            return value.ownAttribute(AttributeName(name))
+            return try value.ownAttribute(AttributeName(name))
                 ?? .undefined(Undefined(reason: "'\(value.kind) object' has no attribute '\(name.string)'"))
         default: return try sequence(value, values)
         }

@@ -194,34 +194,44 @@ final class Interpreter {
 
     private func run(_ loop: ForLoop) throws {
         line = loop.line
-        var items = try evaluate(loop.items).iterated()
-        if let condition = loop.condition {
-            items = try items.filter { item in
-                try inNewScope {
+        let candidates = try evaluate(loop.items).iterated()
+        let around = scope
+        let state =
+            if let condition = loop.condition {
+                Loop(candidates) { [unowned self] item in
+                    try count()
+                    let inner = scope
+                    scope = Scope(parent: around)
+                    defer { scope = inner }
                     try assign(item, to: loop.target)
                     return try evaluate(condition).isTrue
                 }
+            } else {
+                Loop(candidates)
             }
-        }
-        guard !items.isEmpty else {
+        guard try state.item(at: 0) != nil else {
             _ = try inNewScope { try execute(loop.elseBody) }
             return
         }
-        let state = Loop(items, depth: 0)
         loops.append(state)
         defer { loops.removeLast() }
-        for index in items.indices {
+        while let item = try state.item(at: state.index) {
             line = loop.line
-            iterations += 1
-            guard iterations <= Limits.iterations else { throw Fault("more than \(Limits.iterations) passes through loops") }
-            state.index = index
+            try count()
             let flow = try inNewScope {
                 scope.set(ReservedSymbol.loop, to: .loop(state))
-                try assign(items[index], to: loop.target)
+                try assign(item, to: loop.target)
                 return try execute(loop.body)
             }
             if flow == .brokeLoop { break }
+            state.index += 1
         }
+    }
+
+    /// Counts one pass through a loop.
+    private func count() throws {
+        iterations += 1
+        guard iterations <= Limits.iterations else { throw Fault("more than \(Limits.iterations) passes through loops") }
     }
 
     /// A `{% generation %}` block: what it writes belongs to the message of the innermost loop that goes through messages,

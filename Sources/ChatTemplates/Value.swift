@@ -60,8 +60,7 @@ enum Value {
         case .table(let table): table.count > 0
         case .range(let range): range.count > 0
         case .view(let view): !view.elements.isEmpty
-        case .loop(let loop): !loop.items.isEmpty
-        case .iterator, .namespace, .cycler, .joiner, .function, .method, .macro: true
+        case .iterator, .namespace, .loop, .cycler, .joiner, .function, .method, .macro: true
         }
     }
 
@@ -289,16 +288,36 @@ final class Namespace {
     }
 }
 
-/// The variable `loop`.
+/// The variable `loop`. The items of a loop with a condition are looked for one by one, since the loop's body may change
+/// what the condition says of later ones; `loop.last` looks one item ahead, `loop.length` at all.
 final class Loop {
-    let items: [Value]
-    let depth: Int
+    private(set) var items: [Value] = []
+    private let candidates: [Value]
+    private var position = 0
+    private let condition: ((Value) throws -> Bool)?
     var index = 0
     var changedTo: [Value]?
 
-    init(_ items: [Value], depth: Int) {
-        self.items = items
-        self.depth = depth
+    init(_ candidates: [Value], condition: ((Value) throws -> Bool)? = nil) {
+        self.candidates = candidates
+        self.condition = condition
+        if condition == nil { items = candidates }
+    }
+
+    /// The item at an index, if there is one.
+    func item(at index: Int) throws -> Value? {
+        if let condition {
+            while items.count <= index, position < candidates.count {
+                position += 1
+                if try condition(candidates[position - 1]) { items.append(candidates[position - 1]) }
+            }
+        }
+        return index < items.count ? items[index] : nil
+    }
+
+    func length() throws -> Int {
+        _ = try item(at: Int.max)
+        return items.count
     }
 }
 
