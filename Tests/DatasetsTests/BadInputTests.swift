@@ -132,7 +132,9 @@ import Testing
         let folder = try TemporaryFolder()
         func failure(_ paths: [String]) -> String {
             do {
-                _ = try SFTDataset(files: paths, options: DataOptions(), encoder: ByteEncoder(), renderer: nil)
+                _ = try SFTDataset(
+                    files: paths, builder: ExampleBuilder(encoder: ByteEncoder(), renderer: nil, options: DataOptions())
+                )
                 return "none"
             } catch { return "\(error)" }
         }
@@ -146,7 +148,8 @@ import Testing
         let folder = try TemporaryFolder()
         let path = try folder.file("my.json", Array("[]".utf8))
         #expect {
-            try SFTDataset(files: [path], options: DataOptions(), encoder: ByteEncoder(), renderer: nil)
+            try SFTDataset(
+                files: [path], builder: ExampleBuilder(encoder: ByteEncoder(), renderer: nil, options: DataOptions()))
         } throws: {
             "\($0)".hasSuffix("convert it: jq -c '.[]' \(path) > \(path)l")
         }

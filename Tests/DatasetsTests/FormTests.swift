@@ -93,7 +93,8 @@ import Testing
         let second = try folder.file("b.jsonl", Array("\n{\"prompt\": \"p\", \"completion\": \"c\"}".utf8))
         let encoder = ByteEncoder()
         let dataset = try SFTDataset(
-            files: [first, second], options: DataOptions(), encoder: encoder, renderer: nil)
+            files: [first, second],
+            builder: ExampleBuilder(encoder: encoder, renderer: nil, options: DataOptions()))
         #expect(dataset.count == 3)
         #expect(dataset.files.map(\.kind) == [.text, .promptCompletion])
         #expect(dataset.files.map(\.rows) == [2, 1])

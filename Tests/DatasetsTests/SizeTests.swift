@@ -22,12 +22,12 @@ import Testing
     }
 
     @Test func drop() throws {
-        let trial = try Trial(rows, options: DataOptions(maxLength: 5, overLong: .drop))
+        let trial = try Trial(rows, options: DataOptions(maxLength: 5, longExamples: .drop))
         let sizes = try trial.dataset.measure(0..<2)
         #expect(
             sizes == [
                 ExampleSize(tokens: 5, trained: 3, endsTurn: true),
-                ExampleSize(tokens: 10, trained: 0, drop: .overLong),
+                ExampleSize(tokens: 10, trained: 0, drop: .tooLong),
             ])
         #expect(
             DataSummary(sizes).text
@@ -36,9 +36,9 @@ import Testing
 
     @Test func error() {
         #expect(
-            Trial.failure(rows, options: DataOptions(maxLength: 5, overLong: .error))
+            Trial.failure(rows, options: DataOptions(maxLength: 5, longExamples: .error))
                 == "data.jsonl:2: the example has 10 tokens, more than max_length 5 "
-                + "(data.over_long: truncate or drop lets such rows pass)")
+                + "(data.long_examples: truncate or drop lets such rows pass)")
     }
 
     /// The label of the first token never counts, as no token precedes it.
@@ -57,7 +57,7 @@ import Testing
         let sizes = [
             ExampleSize(tokens: 0, trained: 0, drop: .untrained), ExampleSize(tokens: 123_456_789, trained: 98_765_432),
             ExampleSize(tokens: 7, trained: 3, isTruncated: true, endsTurn: true),
-            ExampleSize(tokens: 2048, trained: 0, drop: .overLong),
+            ExampleSize(tokens: 2048, trained: 0, drop: .tooLong),
         ]
         #expect(ExampleSize.packed(sizes).count == 32)
         #expect(ExampleSize.unpacked(ExampleSize.packed(sizes)) == sizes)
@@ -91,7 +91,7 @@ import Testing
         } throws: {
             "\($0)"
                 == "data.train: no example is left of 2 rows: 2 have no trained token, 0 are longer than max_length 2; "
-                + "check data.train_on, data.over_long and the chat template"
+                + "check data.train_on, data.long_examples and the chat template"
         }
     }
 

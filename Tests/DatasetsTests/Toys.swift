@@ -123,7 +123,8 @@ struct Trial {
         self.encoder = encoder
         let path = try folder.file("data.jsonl", bytes)
         do {
-            dataset = try SFTDataset(files: [path], options: options, encoder: encoder, renderer: renderer)
+            dataset = try SFTDataset(
+                files: [path], builder: ExampleBuilder(encoder: encoder, renderer: renderer, options: options))
         } catch {
             throw Failure(description: "\(error)".replacingOccurrences(of: folder.path + "/", with: ""))
         }
