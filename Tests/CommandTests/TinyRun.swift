@@ -1,4 +1,5 @@
 import Foundation
+import Testing
 import JSONText
 
 /// A folder with a tiny chat model, data and a config: a run that works until a test spoils a part of it.
