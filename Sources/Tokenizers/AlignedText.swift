@@ -35,14 +35,14 @@ struct AlignedText: Sendable {
         return Int(start)..<Int(max(start, origins[range.upperBound - 1].end))
     }
 
-    private func origin(_ position: Int) -> Origin {
-        origins?[position] ?? Origin(start: UInt32(position), end: UInt32(position + 1))
-    }
-
     /// Appends a part of another text as it is.
     mutating func append(_ source: AlignedText, _ range: Range<Int>) {
         bytes.append(contentsOf: source.bytes[range])
-        for position in range { origins!.append(source.origin(position)) }
+        if let known = source.origins {
+            origins!.append(contentsOf: known[range])
+        } else {
+            origins!.append(contentsOf: range.lazy.map { Origin(start: UInt32($0), end: UInt32($0 + 1)) })
+        }
     }
 
     /// Appends bytes that stand for a range of another text.

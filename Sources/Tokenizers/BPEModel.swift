@@ -36,6 +36,17 @@ struct BPEModel: Sendable {
         return Array("<0x".utf8) + [digits[Int(byte >> 4)], digits[Int(byte & 15)], UInt8(ascii: ">")]
     }
 
+    /// Whether the tokens stay the same when a text is cut before each mark that follows something else: no token of
+    /// several characters has one there, and the mark is a token itself. It makes long pieces into short ones.
+    func neverMerges(acrossStartOf mark: [UInt8]) -> Bool {
+        guard !isByteLevel, !ignoresMerges, let id = tokens.id(mark), id < count else { return false }
+        return (0..<Int32(count)).allSatisfy { id in
+            var rest = tokens.bytes(id)
+            while rest.starts(with: mark) { rest = rest.dropFirst(mark.count) }
+            return !rest.contains(mark)
+        }
+    }
+
     /// Puts the tokens of a piece of text into `scratch.symbols`.
     func encode(_ text: [UInt8], _ piece: Range<Int>, _ scratch: inout MergeScratch) {
         scratch.symbols.removeAll(keepingCapacity: true)

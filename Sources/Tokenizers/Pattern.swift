@@ -19,10 +19,12 @@ struct Pattern: Sendable {
     private(set) var program: [Instruction] = []
     private(set) var sets: [ScalarSet] = []
 
-    /// - Throws: `PatternError` for syntax that is not read.
+    /// - Throws: `PatternError` for syntax that is not read, or if the expression can match the empty text.
     init(_ source: String) throws(PatternError) {
         self.source = source
-        try emit(try PatternParser.parse(source))
+        let node = try PatternParser.parse(source)
+        guard !node.canBeEmpty else { throw PatternError(reason: "the regular expression may match the empty text") }
+        try emit(node)
         program.append(.accept)
     }
 

@@ -21,7 +21,8 @@ final class Pipeline: Sendable {
         self.model = model
         self.added = Dictionary(added.map { ($0.id, $0) }, uniquingKeysWith: { _, last in last })
         self.normalizers = normalizers
-        self.preTokenizers = preTokenizers
+        let mark = Array("▁".utf8)
+        self.preTokenizers = preTokenizers + (model.neverMerges(acrossStartOf: mark) ? [.beforeMarks(mark)] : [])
         self.decoders = decoders
         self.prefix = prefix
         self.suffix = suffix

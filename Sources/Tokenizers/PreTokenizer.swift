@@ -17,6 +17,8 @@ enum PreTokenizer: Sendable {
     case split(Matcher, Behavior, inverted: Bool)
     /// One of the well-known regular expressions, its matches isolated.
     case words(WordSplitter)
+    /// Cuts before each mark that follows something else.
+    case beforeMarks([UInt8])
     /// Puts a space before each piece that does not begin with one.
     case prefixSpace
     /// Replaces spaces; may prepend the replacement and cut before each.
@@ -30,6 +32,10 @@ enum PreTokenizer: Sendable {
         case .words(let splitter):
             var words: [Range<Int>] = []
             for piece in pieces { splitter.split(text.bytes, piece, into: &words) }
+            pieces = words
+        case .beforeMarks(let mark):
+            var words: [Range<Int>] = []
+            for piece in pieces { Self.cut(text.bytes, piece, before: mark, into: &words) }
             pieces = words
         case .prefixSpace:
             Self.rebuild(&text, &pieces) { result, text, piece in
@@ -46,6 +52,19 @@ enum PreTokenizer: Sendable {
             let bytes = text.bytes
             pieces = pieces.flatMap { Self.cut(bytes, $0, .literal(replacement), .mergedWithNext, false) }
         }
+    }
+
+    private static func cut(_ text: [UInt8], _ piece: Range<Int>, before mark: [UInt8], into words: inout [Range<Int>]) {
+        var start = piece.lowerBound
+        var afterMark = piece.lowerBound
+        Matcher.literal(mark).matches(text, piece) { match in
+            if match.lowerBound > afterMark {
+                words.append(start..<match.lowerBound)
+                start = match.lowerBound
+            }
+            afterMark = match.upperBound
+        }
+        words.append(start..<piece.upperBound)
     }
 
     /// Rewrites each piece by itself.

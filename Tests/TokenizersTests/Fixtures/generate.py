@@ -336,6 +336,19 @@ def compositions():
     return "".join(c + nfc.normalize_str(c) + "\n" for c in scalars if nfc.normalize_str(c) != c)
 
 
+def patterns():
+    """Regular expressions and what they cut texts into, with each behaviour."""
+    cases = []
+    for index, pattern in enumerate(texts.PATTERNS):
+        for turn, text in enumerate(texts.PATTERN_TEXTS):
+            behavior = texts.BEHAVIORS[(index + turn) % len(texts.BEHAVIORS)]
+            invert = (index + turn) % 3 == 0
+            splitter = pre_tokenizers.Split(Regex(pattern), behavior, invert=invert)
+            pieces = [piece for piece, _ in splitter.pre_tokenize_str(text)]
+            cases.append({"pattern": pattern, "text": text, "behavior": behavior, "invert": invert, "pieces": pieces})
+    return cases
+
+
 def check_sentencepiece(pieces, tokenizer, lines):
     """The conversion to merges must not change the ids."""
     names = ["<s>", "</s>", "<unk>"]
@@ -371,6 +384,7 @@ def main():
         (HERE / "expected" / f"{name}.json").write_text(json.dumps(result, separators=(",", ":")))
     (HERE / "texts.json").write_text(json.dumps({"corpus": texts.CORPUS, "fuzz": fuzz}, indent=0))
     (HERE / "classes.json").write_text(json.dumps(classes(), separators=(",", ":")))
+    (HERE / "patterns.json").write_text(json.dumps(patterns(), separators=(",", ":")))
     (HERE / "compositions.txt").write_text(compositions())
 
 

@@ -107,3 +107,21 @@ CORPUS = [
     "Dear user,\n\n\tI'm writing to you 'cause it's late.\n\nYours,\n  The Assistant 🙂",
     "aA1 !\u00e9\u0416\u4e2d\uac00\u0627\u05d0\u0915\u0e01\u1f600 \U0001f600\U00020000\u0663\u2167\u3000\u2028\u0301",
 ]
+
+BEHAVIORS = ["removed", "isolated", "merged_with_previous", "merged_with_next", "contiguous"]
+
+PATTERNS = [
+    "a", "ab|a", "a|ab", "(?:ab|a)b", "a*b", "a+?b", "a??b", "a*+b", "a*+a", "(?:ab)+", "(?:ab)+?c", "(ab|b)*+c",
+    "a{2}", "a{2,}", "a{1,2}b", "a{,2}b", "a{2,3}?b", "(?:ab?){2,3}", "(?:a|b){2}c", "(?>a|ab)c", "(?>ab|a)c", "a(?=b)",
+    "a(?!b)", "(?!ab)[a-z]", "(?=[^c])\\S+", "(?i:ab|c)d", "(?i)a[bc]", "(?i:s|k)", "A(?i:b)C|(?i:x(?-i:Y))", "[^a-c ]+",
+    "[a\\-c]", "[-a]", "[a-]", "[\\]\\[^]", "[\\s\\d]", "[^\\s\\d]+", "[\\S\\n]+", "[\\D]+", "\\p{Lu}\\p{Ll}*", "\\P{L}+",
+    "\\p{^L}+", "[\\P{L}]", "[\\p{Lu}\\p{N}_]+", "[^\\p{L}\\p{M}]", "\\p{P}|\\p{S}", "\\p{Sc}\\d+", ".", ".+", "\\.\\d", "\\d+\\.?\\d*",
+    "\\r?\\n", "\\t|\\x20|\\u00e9|\\x{1F600}", "[\\x{4e00}-\\x{9fff}]+", "[\u4e00-\u9fff]+|[\u3040-\u30ff]+", "\\s+(?!\\S)|\\s+", "\\s+$?".replace("$?", ""),
+    "(?:(?:a|b)c?)+d|e", "(?:|a)b", "'(?i:[sdmt]|ll|ve|re)| ?[\\p{L}]+",
+]
+
+PATTERN_TEXTS = [
+    "aab abab abc aaab b ababcc aabb abbc acd abcd cbd",
+    "AB Ab aB Cd cD abCd xy XY XYz aBC ABC s S \u017f k K \u212a 'S'LL'd it'Ve",
+    "a-c [x] ^ 12.5 3. .5 \u20ac20 $7 _A1 \u00c9t\u00e9 \u00e9 \U0001f600 \t end.\r\n next\n \u4e2d\u6587\u304b\u306a \u0663 e\u0301  ",
+]
