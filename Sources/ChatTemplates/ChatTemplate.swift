@@ -41,6 +41,9 @@ public struct ChatTemplate: Sendable {
         /// message was put.
         public var assistantSpans: [(message: Int, range: Range<Int>)]
         public var usesGenerationBlocks: Bool
+        /// Byte ranges of `text` that came from the messages of all other roles, ascending and disjoint: where the next
+        /// message begins, an assistant's turn has ended.
+        public var otherSpans: [(message: Int, range: Range<Int>)] = []
     }
 
     /// Renders a conversation.
@@ -65,18 +68,21 @@ public struct ChatTemplate: Sendable {
         if let eosToken { variables.append(("eos_token", .string(eosToken))) }
         variables += extra
         let output = try run(messages, variables, date)
+        let isAssistant = messages.map { $0["role"]?.string?.utf8.elementsEqual("assistant".utf8) ?? false }
+        let others = AssistantSpans.others(in: output, isAssistant: isAssistant)
         if usesGenerationBlocks {
             return Rendered(
-                text: output.bytes, assistantSpans: AssistantSpans.generations(in: output), usesGenerationBlocks: true)
+                text: output.bytes, assistantSpans: AssistantSpans.generations(in: output), usesGenerationBlocks: true,
+                otherSpans: others)
         }
-        let isAssistant = messages.map { $0["role"]?.string?.utf8.elementsEqual("assistant".utf8) ?? false }
         let prompt = isAssistant.contains(true) ? generationPrompt(variables, date) : []
         let spans = AssistantSpans.spans(in: output, isAssistant: isAssistant, generationPrompt: prompt) { message in
             guard let calls = messages[message]["tool_calls"]?.array, !calls.isEmpty else { return nil }
             let start = try? run(Array(messages[..<message]), variables + [AssistantSpans.prompting(true)], date).bytes
             return start.flatMap { output.bytes.starts(with: $0) ? $0.count : nil }
         }
-        return Rendered(text: output.bytes, assistantSpans: spans, usesGenerationBlocks: false)
+        return Rendered(
+            text: output.bytes, assistantSpans: spans, usesGenerationBlocks: false, otherSpans: others)
     }
 
     /// What `add_generation_prompt` adds after a user's message; empty if the template adds nothing or refuses.
