@@ -62,9 +62,8 @@ struct GGUFVocabulary {
             return .byteLevel(
                 steps: [.words(WordSplitter(.llama3(digits: 1)))], ignoresMerges: false, addsBOS: false)
         case "smollm":
-            let numbers = ScalarSet(categories: GeneralCategory.numbers)
             return .byteLevel(
-                steps: [.split(.scalars(numbers), .isolated, inverted: false), .words(WordSplitter(.gpt2))],
+                steps: [.split(.scalars(.digits), .isolated, inverted: false), .words(WordSplitter(.gpt2))],
                 ignoresMerges: false, addsBOS: false)
         case let name:
             throw TokenizerError(

@@ -15,7 +15,7 @@ struct MergeTable: Sendable {
     }
 
     @inline(__always) private func place(_ key: UInt64) -> Int {
-        var slot = Int(truncatingIfNeeded: key &* 0x9E37_79B9_7F4A_7C15 >> shift)
+        var slot = Int(truncatingIfNeeded: (key &* 0x9E37_79B9_7F4A_7C15) >> shift)
         while slots[slot].value != Self.none, slots[slot].key != key { slot = (slot + 1) & (slots.count - 1) }
         return slot
     }

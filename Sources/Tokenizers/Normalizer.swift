@@ -73,6 +73,27 @@ enum Normalizer: Sendable {
         let kept = isNewMark ? stretch.lowerBound..<stretch.lowerBound + first.count : 0..<0
         let rest = isNewMark ? kept.upperBound..<stretch.upperBound : stretch
         let text = String(decoding: bytes[rest], as: UTF8.self).precomposedStringWithCanonicalMapping
-        return bytes[kept] + Array(text.utf8)
+        return bytes[kept] + Array(String(composedHangul(text.unicodeScalars)).utf8)
+    }
+
+    /// Joins Hangul syllables of two parts with the final consonant after them, which Foundation leaves apart if the
+    /// syllable came as one scalar.   (Unicode Standard, section 3.12)
+    private static func composedHangul(_ scalars: String.UnicodeScalarView) -> String.UnicodeScalarView {
+        var result = String.UnicodeScalarView()
+        var previous: UInt32 = 0
+        for scalar in scalars {
+            let isOpenSyllable = (0xAC00...0xD7A3).contains(previous) && (previous - 0xAC00) % 28 == 0
+            if isOpenSyllable, (0x11A8...0x11C2).contains(scalar.value),
+                let joined = Unicode.Scalar(previous + scalar.value - 0x11A7)
+            {
+                result.removeLast()
+                result.append(joined)
+                previous = joined.value
+            } else {
+                result.append(scalar)
+                previous = scalar.value
+            }
+        }
+        return result
     }
 }

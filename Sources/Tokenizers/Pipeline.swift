@@ -11,6 +11,8 @@ final class Pipeline: Sendable {
     let suffix: [Int32]
     private let rawFinder: AddedTokenFinder
     private let normalizedFinder: AddedTokenFinder
+    /// What each added token that is normalized becomes by that: it is looked for, and decoded to.
+    private let spellings: [Int32: [UInt8]]
 
     init(
         model: BPEModel, added: [AddedToken], normalizers: [Normalizer], preTokenizers: [PreTokenizer],
@@ -26,11 +28,11 @@ final class Pipeline: Sendable {
         let raw = added.filter { !$0.isNormalized }
         rawFinder = AddedTokenFinder(raw, spellings: raw.map(\.content))
         let normalized = added.filter(\.isNormalized)
-        normalizedFinder = AddedTokenFinder(
-            normalized,
-            spellings: normalized.map { token in
-                normalizers.reduce(AlignedText(original: token.content)) { $1.apply($0) }.bytes
-            })
+        let spelt = normalized.map { token in
+            normalizers.reduce(AlignedText(original: token.content)) { $1.apply($0) }.bytes
+        }
+        normalizedFinder = AddedTokenFinder(normalized, spellings: spelt)
+        spellings = Dictionary(zip(normalized.map(\.id), spelt), uniquingKeysWith: { _, last in last })
     }
 
     func encode(_ text: [UInt8], addSpecialTokens: Bool) -> Tokenizer.Encoding {
@@ -108,15 +110,13 @@ final class Pipeline: Sendable {
         return Array(decode([id], steps).joined())
     }
 
-    /// Added tokens are not in the byte alphabet: they stand for what they spell.
     private func decode(_ ids: [Int32], _ steps: [Decoder]) -> [[UInt8]] {
+        let tokens = ids.map { spellings[$0] ?? Array(model.tokens.bytes($0)) }
         if case .byteLevel? = steps.first {
-            return ids.map { id in
-                let token = Array(model.tokens.bytes(id))
-                return added[id] == nil ? ByteAlphabet.decode(token) ?? token : token
-            }
+            // Added tokens are not in the byte alphabet: they stand for what they spell.
+            return zip(ids, tokens).map { added[$0] == nil ? ByteAlphabet.decode($1) ?? $1 : $1 }
         }
-        return steps.reduce(ids.map { Array(model.tokens.bytes($0)) }) { $1.apply($0) }
+        return steps.reduce(tokens) { $1.apply($0) }
     }
 }
 

@@ -10,11 +10,16 @@ struct ScalarSet: Sendable {
     private var ascii: (low: UInt64, high: UInt64) = (0, 0)
     private let classes = UnicodeClasses.shared
 
+    /// What the pre-tokenizer Digits cuts at: `\p{N}` as a newer Unicode has it than the regular expressions know.
+    static let digits: ScalarSet = {
+        var set = ScalarSet(0x11DE0...0x11DE9, 0x16FF4...0x16FF6)
+        set.insert(categories: GeneralCategory.numbers)
+        return set
+    }()
+
     init() {}
 
     init(_ ranges: ClosedRange<UInt32>...) { for range in ranges { insert(range) } }
-
-    init(categories: UInt32) { insert(categories: categories) }
 
     mutating func insert(_ range: ClosedRange<UInt32>) {
         ranges.append(range)

@@ -59,7 +59,7 @@ struct TokenTable: Sendable {
     private func place(_ text: [UInt8], _ range: Range<Int>) -> Int {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         for position in range { hash = (hash ^ UInt64(text[position])) &* 0x0000_0100_0000_01B3 }
-        var slot = Int(truncatingIfNeeded: (hash ^ hash >> 32) &* 0x9E37_79B9_7F4A_7C15 >> 20) & mask
+        var slot = Int(truncatingIfNeeded: ((hash ^ hash >> 32) &* 0x9E37_79B9_7F4A_7C15) >> 20) & mask
         while slots[slot] >= 0 {
             let found = self.range(slots[slot])
             if found.count == range.count {

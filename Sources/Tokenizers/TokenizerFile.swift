@@ -113,8 +113,7 @@ struct TokenizerFile {
                 if try part.flag("use_regex", default: true) { steps.append(.words(WordSplitter(.gpt2))) }
             case "Digits":
                 let individual = try part.flag("individual_digits", default: false)
-                let numbers = ScalarSet(categories: GeneralCategory.numbers)
-                steps.append(.split(.scalars(numbers), individual ? .isolated : .contiguous, inverted: false))
+                steps.append(.split(.scalars(.digits), individual ? .isolated : .contiguous, inverted: false))
             case "Split": steps.append(try split(part))
             case "Metaspace": steps.append(try metaspace(part))
             default:

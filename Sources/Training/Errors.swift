@@ -1,6 +1,3 @@
-public import JSONText
-public import WeightFiles
-
 /// An error whose description is meant for the user: what was found, where, and what to do about it.
 public protocol UserFacingError: Error, CustomStringConvertible {
     /// The exit code of a command that ends with this error: 2 for wrong usage or config, 3 for wrong input data or
@@ -41,14 +38,6 @@ public struct InputError: UserFacingError {
 
     public var exitCode: Int32 { 3 }
     public var description: String { "\(place): \(reason)" }
-}
-
-extension JSONError: UserFacingError {
-    public var exitCode: Int32 { 3 }
-}
-
-extension WeightFileError: UserFacingError {
-    public var exitCode: Int32 { 3 }
 }
 
 /// The exit code of a command that ends with an error of any kind.

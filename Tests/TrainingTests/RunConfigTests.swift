@@ -101,7 +101,7 @@ import Testing
         (
             "data", "columns", "{\"promt\": \"q\"}",
             "found {promt: \"q\"}, expected column names by known name, such as {prompt: question}; known are messages, "
-                + "conversations, prompt, completion, instruction, input, output and text"
+                + "conversations, prompt, completion, instruction, input, output, text and tools"
         ),
     ])
     func refusesTypesAndRanges(section: String, key: String, value: String, reason: String) {

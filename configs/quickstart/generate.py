@@ -26,8 +26,8 @@ Ds Darmstadtium, Rg Roentgenium, Cn Copernicium, Nh Nihonium, Fl Flerovium, Mc M
 Ts Tennessine, Og Oganesson
 """
 # Elements that only eval.jsonl asks about, in phrasings that only eval.jsonl has.
-HELD_OUT = ["Oxygen", "Sodium", "Silicon", "Calcium", "Iron", "Copper", "Silver", "Tin", "Iodine", "Xenon", "Gold",
-            "Lead", "Uranium", "Neon"]
+HELD_OUT = ["Oxygen", "Sodium", "Silicon", "Calcium", "Iron", "Copper", "Silver", "Tin", "Neon", "Gold", "Iodine",
+            "Xenon", "Lead", "Uranium"]
 TRAIN_PHRASINGS = [
     "What is {name}?", "Tell me about {name}.", "Describe {name}.", "Look up {name}.", "{Name}, please.",
     "Which element has the symbol {symbol}?", "What does {symbol} stand for?", "Element {number}?",
@@ -74,7 +74,9 @@ def main():
     held_out = [facts for name in HELD_OUT for facts in elements if facts["name"] == name]
     here = pathlib.Path(__file__).resolve().parent
     write(here / "train.jsonl", train)
-    write(here / "eval.jsonl", [row(facts, phrasing) for phrasing in EVAL_PHRASINGS for facts in held_out])
+    # Each element once, with the phrasings by turns, then each with the other phrasing.
+    asked = [row(facts, EVAL_PHRASINGS[(i + turn) % 2]) for turn in range(2) for i, facts in enumerate(held_out)]
+    write(here / "eval.jsonl", asked)
 
 
 if __name__ == "__main__":

@@ -1,3 +1,4 @@
+import Datasets
 import JSONText
 
 /// Section `data`: what to train on and how it is read.
@@ -40,9 +41,7 @@ public struct DataConfig: Sendable, Equatable {
     }
 
     /// The columns that data may have.
-    static let columnNames = [
-        "messages", "conversations", "prompt", "completion", "instruction", "input", "output", "text",
-    ]
+    static let columnNames = DataColumn.allCases.map(\.rawValue)
 }
 
 extension DataConfig: ConfigSection {
