@@ -52,6 +52,7 @@ public struct ChatTemplate: Sendable {
     ///   - tools: JSON schemas of the functions that the assistant may call.
     ///   - extra: more variables, such as `enable_thinking`; they win over all others but `messages`.
     ///   - date: what `strftime_now` prints; nil makes that an error.
+    /// - Returns: the text and which of it the assistant said.
     /// - Throws: `TemplateError` with the line of the template: what the template raises, an operation that Python does not
     ///   have, or a limit on nesting, loops or text.
     public func render(
@@ -81,7 +82,8 @@ public struct ChatTemplate: Sendable {
 
     /// What `add_generation_prompt` adds after a user's message; empty if the template adds nothing or refuses.
     private func generationPrompt(_ variables: [(String, JSON)], _ date: TemplateDate?) -> [UInt8] {
-        let probe = JSON.object(JSONObject([(key: "role", value: .string("user")), (key: "content", value: .string("?"))]))
+        let probe = JSON.object(
+            JSONObject([(key: "role", value: .string("user")), (key: "content", value: .string("?"))]))
         func rendered(_ isPrompting: Bool) -> [UInt8]? {
             try? run([probe], variables + [("tools", .null), AssistantSpans.prompting(isPrompting)], date).bytes
         }
