@@ -22,6 +22,22 @@ enum AssistantSpans {
         }
     }
 
+    /// What came from each message outside of generation blocks, with what is between the pieces of one message.
+    static func runs(in output: Text) -> [Span] {
+        var runs: [Span] = []
+        var previous: Source?
+        for mark in output.marks {
+            defer { previous = mark.source }
+            guard case .message(let message) = mark.source else { continue }
+            if previous == mark.source {
+                runs[runs.count - 1].range = runs[runs.count - 1].range.lowerBound..<mark.end
+            } else {
+                runs.append((message, mark.start..<mark.end))
+            }
+        }
+        return runs
+    }
+
     /// The variable that asks for a generation prompt.
     static func prompting(_ isPrompting: Bool) -> (String, JSON) { ("add_generation_prompt", .bool(isPrompting)) }
 
@@ -30,18 +46,9 @@ enum AssistantSpans {
     static func spans(
         in output: Text, isAssistant: [Bool], generationPrompt: [UInt8], promptEnd: (_ message: Int) -> Int?
     ) -> [Span] {
-        var runs: [Span] = []
-        for mark in output.marks {
-            guard case .message(let message) = mark.source else { continue }
-            if let last = runs.indices.last, runs[last].message == message {
-                runs[last].range = runs[last].range.lowerBound..<mark.end
-            } else {
-                runs.append((message, mark.start..<mark.end))
-            }
-        }
         var end = 0
         var spans: [Span] = []
-        for var run in runs {
+        for var run in runs(in: output) {
             let next = run.range.upperBound
             if isAssistant[run.message] {
                 if let start = turnStart(in: output, end..<run.range.lowerBound, generationPrompt) {

@@ -40,6 +40,9 @@ public struct ChatTemplate: Sendable {
         /// as may be the closing text of a tool call: go on to the first such token. A range is empty where an empty
         /// message was put.
         public var assistantSpans: [(message: Int, range: Range<Int>)]
+        /// Byte ranges of `text` that came from all other messages, likewise: no turn of the assistant goes on beyond the
+        /// next of them.
+        public var otherSpans: [(message: Int, range: Range<Int>)]
         public var usesGenerationBlocks: Bool
     }
 
@@ -66,18 +69,20 @@ public struct ChatTemplate: Sendable {
         if let eosToken { variables.append(("eos_token", .string(eosToken))) }
         variables += extra
         let output = try run(messages, variables, date)
+        let isAssistant = messages.map { $0["role"]?.string?.utf8.elementsEqual("assistant".utf8) ?? false }
+        let others = AssistantSpans.runs(in: output).filter { !isAssistant[$0.message] }
         if usesGenerationBlocks {
             return Rendered(
-                text: output.bytes, assistantSpans: AssistantSpans.generations(in: output), usesGenerationBlocks: true)
+                text: output.bytes, assistantSpans: AssistantSpans.generations(in: output), otherSpans: others,
+                usesGenerationBlocks: true)
         }
-        let isAssistant = messages.map { $0["role"]?.string?.utf8.elementsEqual("assistant".utf8) ?? false }
         let prompt = isAssistant.contains(true) ? generationPrompt(variables, date) : []
         let spans = AssistantSpans.spans(in: output, isAssistant: isAssistant, generationPrompt: prompt) { message in
             guard let calls = messages[message]["tool_calls"]?.array, !calls.isEmpty else { return nil }
             let start = try? run(Array(messages[..<message]), variables + [AssistantSpans.prompting(true)], date).bytes
             return start.flatMap { output.bytes.starts(with: $0) ? $0.count : nil }
         }
-        return Rendered(text: output.bytes, assistantSpans: spans, usesGenerationBlocks: false)
+        return Rendered(text: output.bytes, assistantSpans: spans, otherSpans: others, usesGenerationBlocks: false)
     }
 
     /// What `add_generation_prompt` adds after a user's message; empty if the template adds nothing or refuses.

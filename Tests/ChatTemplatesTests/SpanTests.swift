@@ -136,6 +136,12 @@ import Testing
             try said("{% for m in messages[::-1] %}{{ m.content }}{% endfor %}") == ["3: four", "2: three", "0: one"])
         #expect(try said("{{ (messages[0].content ~ messages[1].content)[1:5] }}") == ["0: ne"])
         #expect(try said("{{ messages[1].content }}{{ messages[4].content }}") == [])
+        let source = "{% for m in messages %}<{{ m.content[:2] }}|{{ m.content[2:] }}>{% endfor %}"
+        let rendered = try ChatTemplate(source: source, name: "test").render(
+            messages: messages, addGenerationPrompt: false)
+        #expect(rendered.string == "<on|e><tw|o><th|ree><fo|ur><fi|ve>")
+        #expect(rendered.otherSpans.map(\.message) == [1, 4])
+        #expect(rendered.otherSpans.map(\.range) == [7..<11, 29..<33])
     }
 
     @Test func ofGenerationBlocksHaveTheirMessage() throws {
