@@ -48,7 +48,8 @@ extension Value {
         if let a = left.number, let b = right.number { return try numeric(op, a, b) }
         switch (op, left, right) {
         case (.add, .text(let a), .text(let b)): return .text(try a.adding(b))
-        case (.add, .list(let a), .list(let b)): return .list(try List(a.elements + b.elements, source: a.commonSource(b)))
+        case (.add, .list(let a), .list(let b)):
+            return .list(try List(a.elements + b.elements, source: a.commonSource(b)))
         case (.add, .tuple(let a), .tuple(let b)): return .tuple(try List(a.elements + b.elements))
         case (.multiply, .text(let text), .int), (.multiply, .text(let text), .bool):
             return .text(try text.repeated(try right.integer(for: "a factor")))
@@ -144,6 +145,7 @@ extension Text {
     func repeated(_ count: Int) throws -> Text {
         let (size, isTooLarge) = self.count.multipliedReportingOverflow(by: max(count, 0))
         guard !isTooLarge, size <= Limits.textBytes else { throw Text.tooLong }
+        if bytes.count == 1, marks.isEmpty { return Text([UInt8](repeating: bytes[0], count: size)) }
         var result = Text()
         for _ in 0..<(size > 0 ? count : 0) { try result.append(self) }
         return result

@@ -7,9 +7,9 @@ import JSONText
 /// one span, from the first to the last of its bytes: what the template puts between them (the `</think>` between
 /// reasoning and answer, the braces of a tool call) is said by the assistant too. For the same reason a span begins
 /// earlier if the template writes more between the generation prompt (what `add_generation_prompt` adds) and the message's
-/// first byte, such as `<think>` or `<tool_call>`: the model is asked to go on right after the generation prompt. Where a
-/// template has no generation prompt (Mistral), a message with tool calls begins where the prompt made of the messages
-/// before it ends.
+/// first byte, such as `<think>` or `<tool_call>`: the model is asked to go on right after the generation prompt. If that
+/// prompt opens the reasoning (`<think>`) and a turn has none, the turn begins after the part before. Where a template has
+/// no generation prompt (Mistral), a message with tool calls begins where the prompt made of the messages before it ends.
 /// Nothing is added at the end: whoever uses a span goes on to the token that ends the turn.
 enum AssistantSpans {
     typealias Span = (message: Int, range: Range<Int>)
@@ -22,32 +22,37 @@ enum AssistantSpans {
         }
     }
 
-    /// The variable that asks for a generation prompt.
-    static func prompting(_ isPrompting: Bool) -> (String, JSON) { ("add_generation_prompt", .bool(isPrompting)) }
-
-    /// The spans of the messages that `isAssistant` names.
-    /// - Parameter promptEnd: where the prompt that a message answers ends in the output, if that can be told.
-    static func spans(
-        in output: Text, isAssistant: [Bool], generationPrompt: [UInt8], promptEnd: (_ message: Int) -> Int?
-    ) -> [Span] {
+    /// What came from each message outside of generation blocks, with what is between the pieces of one message.
+    static func runs(in output: Text) -> [Span] {
         var runs: [Span] = []
+        var previous: Source?
         for mark in output.marks {
+            defer { previous = mark.source }
             guard case .message(let message) = mark.source else { continue }
-            if let last = runs.indices.last, runs[last].message == message {
-                runs[last].range = runs[last].range.lowerBound..<mark.end
+            if previous == mark.source {
+                runs[runs.count - 1].range = runs[runs.count - 1].range.lowerBound..<mark.end
             } else {
                 runs.append((message, mark.start..<mark.end))
             }
         }
+        return runs
+    }
+
+    /// The variable that asks for a generation prompt.
+    static func prompting(_ isPrompting: Bool) -> (String, JSON) { ("add_generation_prompt", .bool(isPrompting)) }
+
+    /// The spans of the messages that `isAssistant` names. `promptEnd` says where the prompt that a message answers ends
+    /// in the output, if that can be told.
+    static func spans(
+        in output: Text, isAssistant: [Bool], generationPrompt: [UInt8], promptEnd: (_ message: Int) -> Int?
+    ) -> [Span] {
         var end = 0
         var spans: [Span] = []
-        for var run in runs {
+        for var run in runs(in: output) {
             let next = run.range.upperBound
             if isAssistant[run.message] {
-                if !generationPrompt.isEmpty,
-                    let prompt = output.findLast(generationPrompt, from: end, before: run.range.lowerBound)
-                {
-                    run.range = prompt + generationPrompt.count..<next
+                if let start = turnStart(in: output, end..<run.range.lowerBound, generationPrompt) {
+                    run.range = start..<next
                 } else if let start = promptEnd(run.message), end...run.range.lowerBound ~= start {
                     run.range = start..<next
                 }
@@ -56,5 +61,16 @@ enum AssistantSpans {
             end = next
         }
         return spans
+    }
+
+    /// Where the generation prompt ends in what the template wrote between two messages.
+    private static func turnStart(in output: Text, _ range: Range<Int>, _ generationPrompt: [UInt8]) -> Int? {
+        let reasoning = Text(generationPrompt).find(Array("<think>".utf8), from: 0) ?? 0
+        for prompt in [generationPrompt, Array(generationPrompt[..<reasoning])] where !prompt.isEmpty {
+            if let found = output.findLast(prompt, from: range.lowerBound, before: range.upperBound) {
+                return found + prompt.count
+            }
+        }
+        return nil
     }
 }

@@ -40,10 +40,10 @@ public struct ChatTemplate: Sendable {
         /// as may be the closing text of a tool call: go on to the first such token. A range is empty where an empty
         /// message was put.
         public var assistantSpans: [(message: Int, range: Range<Int>)]
+        /// Byte ranges of `text` that came from all other messages, likewise: no turn of the assistant goes on beyond the
+        /// next of them.
+        public var otherSpans: [(message: Int, range: Range<Int>)]
         public var usesGenerationBlocks: Bool
-        /// Byte ranges of `text` that came from the messages of all other roles, ascending and disjoint: where the next
-        /// message begins, an assistant's turn has ended.
-        public var otherSpans: [(message: Int, range: Range<Int>)] = []
     }
 
     /// Renders a conversation.
@@ -55,6 +55,7 @@ public struct ChatTemplate: Sendable {
     ///   - tools: JSON schemas of the functions that the assistant may call.
     ///   - extra: more variables, such as `enable_thinking`; they win over all others but `messages`.
     ///   - date: what `strftime_now` prints; nil makes that an error.
+    /// - Returns: the text and which of it the assistant said.
     /// - Throws: `TemplateError` with the line of the template: what the template raises, an operation that Python does not
     ///   have, or a limit on nesting, loops or text.
     public func render(
@@ -69,11 +70,11 @@ public struct ChatTemplate: Sendable {
         variables += extra
         let output = try run(messages, variables, date)
         let isAssistant = messages.map { $0["role"]?.string?.utf8.elementsEqual("assistant".utf8) ?? false }
-        let others = AssistantSpans.others(in: output, isAssistant: isAssistant)
+        let others = AssistantSpans.runs(in: output).filter { !isAssistant[$0.message] }
         if usesGenerationBlocks {
             return Rendered(
-                text: output.bytes, assistantSpans: AssistantSpans.generations(in: output), usesGenerationBlocks: true,
-                otherSpans: others)
+                text: output.bytes, assistantSpans: AssistantSpans.generations(in: output), otherSpans: others,
+                usesGenerationBlocks: true)
         }
         let prompt = isAssistant.contains(true) ? generationPrompt(variables, date) : []
         let spans = AssistantSpans.spans(in: output, isAssistant: isAssistant, generationPrompt: prompt) { message in
@@ -81,13 +82,13 @@ public struct ChatTemplate: Sendable {
             let start = try? run(Array(messages[..<message]), variables + [AssistantSpans.prompting(true)], date).bytes
             return start.flatMap { output.bytes.starts(with: $0) ? $0.count : nil }
         }
-        return Rendered(
-            text: output.bytes, assistantSpans: spans, usesGenerationBlocks: false, otherSpans: others)
+        return Rendered(text: output.bytes, assistantSpans: spans, otherSpans: others, usesGenerationBlocks: false)
     }
 
     /// What `add_generation_prompt` adds after a user's message; empty if the template adds nothing or refuses.
     private func generationPrompt(_ variables: [(String, JSON)], _ date: TemplateDate?) -> [UInt8] {
-        let probe = JSON.object(JSONObject([(key: "role", value: .string("user")), (key: "content", value: .string("?"))]))
+        let probe = JSON.object(
+            JSONObject([(key: "role", value: .string("user")), (key: "content", value: .string("?"))]))
         func rendered(_ isPrompting: Bool) -> [UInt8]? {
             try? run([probe], variables + [("tools", .null), AssistantSpans.prompting(isPrompting)], date).bytes
         }

@@ -1,13 +1,15 @@
 /// The tests of `value is test`.
 enum Condition: String, Sendable {
-    case boolean, callable, defined, divisibleby, eq, escaped, even, filter, float, ge, gt, integer, iterable, le, lower,
+    case boolean, callable, defined, divisibleby, eq, escaped, even, filter, float, ge, gt, integer, iterable, le,
+        lower,
         lt, mapping, ne, none, number, odd, sameas, sequence, string, test, undefined, upper
     case isFalse = "false"
     case isTrue = "true"
     case isIn = "in"
 
     private static let aliases: [String: Condition] = [
-        "==": .eq, "equalto": .eq, "!=": .ne, ">": .gt, "greaterthan": .gt, ">=": .ge, "<": .lt, "lessthan": .lt, "<=": .le,
+        "==": .eq, "equalto": .eq, "!=": .ne, ">": .gt, "greaterthan": .gt, ">=": .ge, "<": .lt, "lessthan": .lt,
+        "<=": .le,
     ]
 
     /// The test with a name, or nil if there is none.

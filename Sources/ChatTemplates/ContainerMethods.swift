@@ -10,14 +10,14 @@ enum TableMethod: String, Sendable {
     }
 
     func call(_ table: Table, _ arguments: Arguments) throws -> Value {
+        guard self != .fromkeys else { throw Fault("the dict method '\(rawValue)' is not supported") }
         let values = try arguments.bound(to: self == .get ? ["key", "default"] : [], of: "'\(rawValue)'")
         switch self {
         case .get: return try table[try values[0].required("the key")] ?? values[1] ?? .none
         case .items: return .view(try View(.items, of: table))
         case .keys: return .view(try View(.keys, of: table))
         case .values: return .view(try View(.values, of: table))
-        case .copy: return .table(table)
-        default: throw Fault("the dict method '\(rawValue)' is not supported")
+        default: return .table(table)
         }
     }
 }

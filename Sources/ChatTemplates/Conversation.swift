@@ -47,7 +47,9 @@ enum Conversation {
         case .object(let object):
             .table(
                 try Table(
-                    try object.members.map { (key: .text(Text($0.key, source: source)), value: try value($0.value, source)) },
+                    try object.members.map {
+                        (key: .text(Text($0.key, source: source)), value: try value($0.value, source))
+                    },
                     source: source))
         }
     }

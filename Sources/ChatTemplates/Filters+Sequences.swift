@@ -7,7 +7,9 @@ extension Filter {
             if case .iterator(let iterator) = value { return iterator.next() ?? Filter.nothing("first") }
             return try value.iterated().first ?? Filter.nothing("first")
         case .last:
-            if case .iterator = value { throw Fault("'last' needs a list, not a '\(value.kind)': use 'list' before it") }
+            if case .iterator = value {
+                throw Fault("'last' needs a list, not a '\(value.kind)': use 'list' before it")
+            }
             return try value.iterated().last ?? Filter.nothing("last")
         case .list: return .list(try List(try value.iterated(), source: value.listSource))
         case .items:
@@ -101,9 +103,13 @@ extension Filter {
             if self == .unique {
                 var seen: Set<HashKey> = []
                 return .iterator(
-                    try Iterator(try elements.indices.filter { seen.insert(try HashKey(keys[$0])).inserted }.map { elements[$0] }))
+                    try Iterator(
+                        try elements.indices.filter { seen.insert(try HashKey(keys[$0])).inserted }.map { elements[$0] }
+                    ))
             }
-            guard var best = elements.indices.first else { return Filter.nothing(self == .min ? "smallest" : "largest") }
+            guard var best = elements.indices.first else {
+                return Filter.nothing(self == .min ? "smallest" : "largest")
+            }
             for i in elements.indices.dropFirst() {
                 let isBetter = try self == .min ? keys[i].isLess(than: keys[best]) : keys[best].isLess(than: keys[i])
                 if isBetter { best = i }

@@ -1,7 +1,9 @@
 /// The filters of `value | filter`.
 enum Filter: String, Sendable {
-    case abs, attr, batch, capitalize, center, `default`, dictsort, escape, first, float, forceescape, format, indent, int,
-        items, join, last, length, list, lower, map, max, min, reject, rejectattr, replace, reverse, round, safe, select,
+    case abs, attr, batch, capitalize, center, `default`, dictsort, escape, first, float, forceescape, format, indent,
+        int,
+        items, join, last, length, list, lower, map, max, min, reject, rejectattr, replace, reverse, round, safe,
+        select,
         selectattr, slice, sort, string, sum, title, tojson, trim, truncate, unique, upper
 
     private static let aliases: [String: Filter] = ["count": .length, "d": .default, "e": .escape]

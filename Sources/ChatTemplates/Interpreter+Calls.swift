@@ -50,7 +50,9 @@ extension Interpreter {
         case .range:
             let bounds = try arguments.bound(to: ["start", "stop", "step"], of: name).compactMap { $0 }
                 .map { try $0.integer(for: "a bound of 'range'") }
-            guard let first = bounds.first, arguments.named.isEmpty else { throw Fault("\(name) needs 1 to 3 integers") }
+            guard let first = bounds.first, arguments.named.isEmpty else {
+                throw Fault("\(name) needs 1 to 3 integers")
+            }
             return .range(
                 try StepRange(
                     start: bounds.count > 1 ? first : 0, stop: bounds.count > 1 ? bounds[1] : first,

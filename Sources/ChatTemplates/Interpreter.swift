@@ -231,7 +231,9 @@ final class Interpreter {
     /// Counts one pass through a loop.
     private func count() throws {
         iterations += 1
-        guard iterations <= Limits.iterations else { throw Fault("more than \(Limits.iterations) passes through loops") }
+        guard iterations <= Limits.iterations else {
+            throw Fault("more than \(Limits.iterations) passes through loops")
+        }
     }
 
     /// A `{% generation %}` block: what it writes belongs to the message of the innermost loop that goes through messages,
@@ -252,7 +254,9 @@ final class Interpreter {
 
     private var currentMessage: Int? {
         for loop in loops.reversed() {
-            if case .table(let table) = loop.items[loop.index], table.isMessage, case .message(let message)? = table.source {
+            if case .table(let table) = loop.items[loop.index], table.isMessage,
+                case .message(let message)? = table.source
+            {
                 return message
             }
         }

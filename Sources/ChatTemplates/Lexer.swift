@@ -84,7 +84,8 @@ struct Lexer {
                 return
             }
             var inside = tag + 2
-            let sign: UInt8? = inside < source.count && (source[inside] == 0x2D || source[inside] == 0x2B) ? source[inside] : nil
+            let sign: UInt8? =
+                inside < source.count && (source[inside] == 0x2D || source[inside] == 0x2B) ? source[inside] : nil
             if sign != nil { inside += 1 }
             data(upTo: tag, sign: sign, isVariable: source[tag + 1] == UInt8(ascii: "{"))
             if let raw = rawStart(inside), source[tag + 1] == UInt8(ascii: "%") {

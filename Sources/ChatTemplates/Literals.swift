@@ -18,7 +18,9 @@ enum Literals {
             while end < source.count {
                 if allowed(source[end]) {
                     end += 1
-                } else if source[end] == UInt8(ascii: "_"), end > offset, end + 1 < source.count, allowed(source[end + 1]) {
+                } else if source[end] == UInt8(ascii: "_"), end > offset, end + 1 < source.count,
+                    allowed(source[end + 1])
+                {
                     end += 2
                 } else {
                     break
@@ -48,7 +50,9 @@ enum Literals {
             let radix = [UInt8(ascii: "x"): 16, UInt8(ascii: "o"): 8, UInt8(ascii: "b"): 2][source[start + 1] | 0x20]
             if let radix {
                 let end = digits(start + 2) { Int(String(Unicode.Scalar($0)), radix: radix) != nil }
-                if end > start + 2, let value = Int(text(start + 2..<end), radix: radix) { return (.integer(value), end) }
+                if end > start + 2, let value = Int(text(start + 2..<end), radix: radix) {
+                    return (.integer(value), end)
+                }
             }
         }
         guard let value = Int(text(start..<whole)) else { throw Fault("an integer is beyond 64 bits", line: line) }

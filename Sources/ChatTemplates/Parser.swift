@@ -238,7 +238,9 @@ struct Parser {
         var targets: [Target] = []
         var isTuple = false
         repeat {
-            if isTuple, current.kind == .name("in") || current.kind == .symbol("=") || current.kind == .symbol(")") { break }
+            if isTuple, current.kind == .name("in") || current.kind == .symbol("=") || current.kind == .symbol(")") {
+                break
+            }
             if skip(.symbol("(")) {
                 targets.append(try nested { try $0.target(allowsNamespace: allowsNamespace) })
                 try expect(.symbol(")"))

@@ -60,7 +60,8 @@ extension Text {
     /// Appends the text in quotes, with escapes for what does not print.
     func writeRepresentation(to out: inout Text) throws {
         let start = out.count
-        let quote: Unicode.Scalar = bytes.contains(UInt8(ascii: "'")) && !bytes.contains(UInt8(ascii: "\"")) ? "\"" : "'"
+        let quote: Unicode.Scalar =
+            bytes.contains(UInt8(ascii: "'")) && !bytes.contains(UInt8(ascii: "\"")) ? "\"" : "'"
         var text = ""
         if isMarkup { text += "Markup(" }
         text.unicodeScalars.append(quote)

@@ -31,7 +31,8 @@ public struct TemplateDate: Sendable, Equatable {
         guard halves.count == 1 || halves.count == 2 else { return nil }
         func numbers(_ text: Substring, _ separator: Character, _ widths: [Int]) -> [Int]? {
             let parts = text.split(separator: separator, omittingEmptySubsequences: false)
-            guard parts.map(\.count) == widths, text.allSatisfy({ $0.isASCII && ($0.isNumber || $0 == separator) }) else {
+            guard parts.map(\.count) == widths, text.allSatisfy({ $0.isASCII && ($0.isNumber || $0 == separator) })
+            else {
                 return nil
             }
             return parts.compactMap { Int($0) }

@@ -71,7 +71,9 @@ extension Text {
 
     /// Whether there are cased letters, and all of them are as `predicate` says.
     func allCased(_ predicate: (Unicode.Scalar.Properties) -> Bool) -> Bool {
-        let cased = string.unicodeScalars.filter { $0.properties.isUppercase || $0.properties.isLowercase || Text.isTitle($0) }
+        let cased = string.unicodeScalars.filter {
+            $0.properties.isUppercase || $0.properties.isLowercase || Text.isTitle($0)
+        }
         return !cased.isEmpty && cased.allSatisfy { predicate($0.properties) }
     }
 

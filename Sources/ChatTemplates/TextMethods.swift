@@ -56,10 +56,11 @@ enum TextMethod: String, Sendable, CaseIterable {
             return .text(try text.padded(to: width, with: fill, left: self != .ljust, right: self != .rjust))
         case .zfill:
             let width = try values[0].required("the width").integer(for: "a width")
-            let hasSign = text.hasPrefix(Text("-")) || text.hasPrefix(Text("+"))
             let zeros = try Text("0").repeated(max(0, width - text.length))
+            let hasSign = text.hasPrefix(Text("-")) || text.hasPrefix(Text("+"))
             return .text(
-                try Text().joining([text.slice(0..<(hasSign ? 1 : 0)), zeros, text.slice((hasSign ? 1 : 0)..<text.count)]))
+                try Text().joining(
+                    hasSign ? [text.slice(0..<1), zeros, text.slice(1..<text.count)] : [zeros, text]))
         case .isalnum: return .bool(text.all { Text.isLetter($0) || Text.isNumeric($0) })
         case .isalpha: return .bool(text.all(Text.isLetter))
         case .isascii: return .bool(text.bytes.allSatisfy { $0 < 0x80 })
@@ -84,15 +85,19 @@ enum TextMethod: String, Sendable, CaseIterable {
             let part = try values[0].required("the separator").text(for: "the separator")
             guard !part.isEmpty else { throw Fault("the separator is empty") }
             let isFirst = self == .partition
-            let found = isFirst ? text.find(part.bytes, from: 0) : text.findLast(part.bytes, from: 0, before: text.count)
-            guard let found else { return .tuple(try texts(isFirst ? [text, Text(), Text()] : [Text(), Text(), text])) }
+            let found =
+                isFirst ? text.find(part.bytes, from: 0) : text.findLast(part.bytes, from: 0, before: text.count)
+            guard let found else {
+                return .tuple(try texts(isFirst ? [text, Text(), Text()] : [Text(), Text(), text]))
+            }
             let end = found + part.count
             return .tuple(try texts([text.slice(0..<found), text.slice(found..<end), text.slice(end..<text.count)]))
         default:
             let separator = try values[0].text(for: "the separator")
             let limit = try values[1].integer(for: "a number of cuts", default: -1)
             guard let separator else {
-                return .list(try texts(self == .split ? text.splitWords(limit: limit) : text.splitWordsFromEnd(limit: limit)))
+                return .list(
+                    try texts(self == .split ? text.splitWords(limit: limit) : text.splitWordsFromEnd(limit: limit)))
             }
             guard !separator.isEmpty else { throw Fault("the separator is empty") }
             return .list(

@@ -23,7 +23,8 @@ import Testing
             do {
                 let rendered = try template.render(
                     messages: messages, addGenerationPrompt: options["add_generation_prompt"]?.bool ?? false,
-                    bosToken: "<s>", eosToken: "</s>", tools: options["tools"] == nil ? nil : fixture["tools"], extra: extra,
+                    bosToken: "<s>", eosToken: "</s>", tools: options["tools"] == nil ? nil : fixture["tools"],
+                    extra: extra,
                     date: Fixtures.date)
                 let expected = try #require(test["text"]?.string, "\(label) should fail, gives \(rendered.string)")
                 #expect(rendered.text == Array(expected.utf8), "\(label)")

@@ -8,7 +8,7 @@ import Testing
         let fixture = try Fixtures.json("snippets.json")
         let variables = try #require(fixture["variables"]).variables
         let snippets = try #require(fixture["snippets"]?.array)
-        #expect(snippets.count > 300)
+        #expect(snippets.count > 250)
         for snippet in snippets {
             let source = try #require(snippet["source"]?.string)
             do {

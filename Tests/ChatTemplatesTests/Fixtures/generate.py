@@ -13,6 +13,8 @@ import transformers
 import trl
 from transformers.utils import chat_template_utils
 
+from snippet_sources import BLOCKS, SNIPPETS, VARIABLES
+
 PINS = {jinja2: "3.1.6", transformers: "5.23.0", trl: "1.16.0"}
 for module, version in PINS.items():
     assert module.__version__ == version, f"{module.__name__} is {module.__version__}, pinned to {version}"
@@ -141,13 +143,13 @@ def families():
 
 
 def snippets():
-    source = json.loads((HERE / "snippets_source.json").read_text())
+    sources = SNIPPETS.strip("\n").split("\n") + BLOCKS[1:-1].split("\n-----\n")
     out = []
-    for snippet in source["snippets"]:
-        result = render(snippet, [], **source["variables"])
+    for source in sources:
+        result = render(source, [], **VARIABLES)
         result.pop("generations", None)
-        out.append({"source": snippet, **result})
-    return {"variables": source["variables"], "snippets": out}
+        out.append({"source": source, **result})
+    return {"variables": VARIABLES, "snippets": out}
 
 
 def write(name, value, key):
