@@ -43,12 +43,26 @@ struct ModelRenderer: ConversationRenderer {
     }
 
     func render(_ messages: [JSON], tools: JSON?, addGenerationPrompt: Bool) throws -> RenderedConversation {
-        let rendered = try template.render(
+        try template.conversation(
+            messages, tools: tools, addGenerationPrompt: addGenerationPrompt, bosToken: bosToken, eosToken: eosToken,
+            date: date)
+    }
+}
+
+extension ChatTemplate {
+    /// Renders messages, and says which text came from whom.
+    /// - Throws: `TemplateError`.
+    func conversation(
+        _ messages: [JSON], tools: JSON?, addGenerationPrompt: Bool, bosToken: String?, eosToken: String?,
+        date: TemplateDate?
+    ) throws -> RenderedConversation {
+        let rendered = try render(
             messages: messages, addGenerationPrompt: addGenerationPrompt, bosToken: bosToken, eosToken: eosToken,
             tools: tools, date: date)
         return RenderedConversation(
             text: rendered.text,
             assistant: rendered.assistantSpans.map { MessageSpan(message: $0.message, range: $0.range) },
-            others: [], usesGenerationBlocks: rendered.usesGenerationBlocks)
+            others: rendered.otherSpans.map { MessageSpan(message: $0.message, range: $0.range) },
+            usesGenerationBlocks: rendered.usesGenerationBlocks)
     }
 }
