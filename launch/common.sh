@@ -63,10 +63,10 @@ check_swift() {
   fi
 }
 
-# Builds the program for use; prints its path.
+# Builds the program for use; prints its path, from the repository's folder.
 build_release() {
   say "building lora-dist (some minutes the first time)"
   swift build -c release --product lora-dist >&2 ||
     fail "the build failed" "mend what the lines above name; rm -rf .build starts afresh"
-  printf '%s/lora-dist\n' "$(swift build -c release --show-bin-path)"
+  printf '.build/release/lora-dist\n'
 }

@@ -38,8 +38,8 @@ if is_finished; then
   say "the run in $run is finished and is used as it is; rm -r $run to train again"
 else
   say "counting tokens: one step with one example, in a folder that goes away"
-  lora_dist train --set output.dir="$work/count" --set data.eval=null --set training.max_steps=1 \
-    --set training.global_batch_size=1 2>"$work/count.log" ||
+  lora_dist train --set output.dir="$work/count" --set data.eval=null --set training.eval_steps=null \
+    --set training.max_steps=1 --set training.global_batch_size=1 2>"$work/count.log" ||
     { cat "$work/count.log" >&2; fail "the tokens could not be counted" "mend what the lines above name"; }
   python3 - "$work/count/metrics.jsonl" "$config" "$most_tokens" <<'PYTHON' || fail \
     "training on more tokens than that takes too long for a quickstart" \
@@ -51,7 +51,7 @@ found = [re.search(r"of ([0-9]+) tokens trained", line) for line in started["dat
 tokens = sum(int(match[1]) for match in found if match)
 epochs = float(re.search(r"^ *num_train_epochs: *([0-9.]+)", open(config).read(), re.M)[1])
 total = round(tokens * epochs)
-print(f"==> {tokens:,} tokens × {epochs:g} epochs = {total:,} tokens to train on; at most {int(most):,} here", file=sys.stderr)
+print(f"==> {tokens:,} tokens × {epochs:g} epoch{'s' * (epochs != 1)} = {total:,} tokens to train on; at most {int(most):,} here", file=sys.stderr)
 sys.exit(0 if 0 < total <= int(most) else 1)
 PYTHON
   say "training on $ranks ranks (1 to 3 minutes on 2 cores)"
@@ -100,4 +100,4 @@ print("The form is what so short a training teaches; of facts, a model of this s
 PYTHON
 say "the adapter is in $run/adapter; ask it more:"
 printf '%s generate --model %s --adapter %s --system "Elements as JSON." --prompt "What is platinum?"\n' \
-  "${program#"$repository"/}" "$model" "$run/adapter" >&2
+  "$program" "$model" "$run/adapter" >&2
