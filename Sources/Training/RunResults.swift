@@ -1,5 +1,6 @@
 import Foundation
 import LoRA
+import Models
 import Tokenizers
 
 /// What a run writes into its folder: config.yaml, metrics.jsonl, adapter/. Only rank 0 has this.
@@ -33,6 +34,7 @@ struct RunResults {
     /// Writes the adapter as PEFT does, with the base's tokenizer files.
     func saveAdapter(_ adapter: Adapter, _ session: Session) throws {
         let folder = try PEFTFolder(config: session.adapterConfig!, tensors: adapter.namedTensors)
-        try folder.write(to: adapterPath, copying: session.tokenizer.filesToCopy)
+        try folder.write(
+            to: adapterPath, copying: session.tokenizer.filesToCopy.map { "\(session.base.path)/\($0)" })
     }
 }

@@ -1,6 +1,9 @@
 import Foundation
 import Testing
 
+/// The tests that run the program: one at a time, because each is given only so many seconds.
+@Suite(.serialized) enum ProgramTests {}
+
 /// What a run of the program left.
 struct Outcome: Sendable, CustomStringConvertible {
     var exitCode: Int32

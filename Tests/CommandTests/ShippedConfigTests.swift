@@ -10,7 +10,9 @@ import Training
         .deletingLastPathComponent().appendingPathComponent("configs")
 
     @Test func allDecode() throws {
-        let names = try FileManager.default.contentsOfDirectory(atPath: Self.folder.path).filter { $0.hasSuffix(".yaml") }
+        let names = try FileManager.default.contentsOfDirectory(atPath: Self.folder.path).filter {
+            $0.hasSuffix(".yaml")
+        }
         #expect(names.contains("quickstart.yaml"))
         for name in names {
             let text = try String(contentsOf: Self.folder.appendingPathComponent(name), encoding: .utf8)

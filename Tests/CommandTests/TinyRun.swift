@@ -1,6 +1,7 @@
 import Foundation
 import Testing
 import JSONText
+import Testing
 
 /// A folder with a tiny chat model, data and a config: a run that works until a test spoils a part of it.
 struct TinyRun {
