@@ -1,7 +1,11 @@
 extension JSON {
     /// The value as text. With `indent` the layout of Python's `json.dumps(indent=…)`; without, one line with `", "` and
     /// `": "` as `json.dumps` puts them, or without blanks if `compact`.
-    /// - Parameter escapeNonASCII: writes every scalar above U+007E as \uXXXX, as Python's default does.
+    /// - Parameters:
+    ///   - indent: spaces of each level; nil for one line.
+    ///   - compact: leaves the blanks of a line out.
+    ///   - escapeNonASCII: writes every scalar above U+007E as \uXXXX, as Python's default does.
+    /// - Returns: the text, without a line break at its end.
     public func text(indent: Int? = nil, compact: Bool = false, escapeNonASCII: Bool = false) -> String {
         var writer = JSONWriter(indent: indent, compact: compact, escapeNonASCII: escapeNonASCII)
         writer.write(self, level: 0)

@@ -23,7 +23,8 @@ public func runTraining(
     let results = try world.together {
         try world.rank == 0
             ? RunResults(
-                RunFolder(config.output.dir!), overwrite: options.overwrite, configText: options.configText(config)) : nil
+                RunFolder(config.output.dir!), overwrite: options.overwrite, configText: options.configText(config))
+            : nil
     }
     func emit(_ event: TrainingEvent) throws {
         try results?.metrics.write(event)
@@ -46,7 +47,7 @@ public func runEvaluation(
     config: RunConfig, options: EvaluationOptions, world: Communicator, report: (TrainingEvent) -> Void
 ) throws -> EvaluationResult {
     let config = try withAgreedDate(config, world)
-    let session = try world.together { try Session(config: config, adapter: options.adapter.map { .folder($0) } ?? .none) }
+    let session = try world.together { try Session(config: config, adapterFolder: options.adapter) }
     let threads = threadCount(requested: options.threads ?? config.training.threads, localRanks: world.localSize)
     let held = try HeldOutRows(session, world: world, threads: threads)
     let (data, rows) = (held.data, held.rows)
@@ -56,7 +57,8 @@ public func runEvaluation(
     let decoder = Decoder(base: session.base, adapter: session.adapter, positions: data.longest)
     let engine = StepEngine(
         decoder: decoder, workers: Workers(count: threads),
-        arena: Arena(bytes: decoder.evaluationArenaBytes(tokens: largest.tokens, trained: largest.trained)), world: world,
+        arena: Arena(bytes: decoder.evaluationArenaBytes(tokens: largest.tokens, trained: largest.trained)),
+        world: world,
         cut: cut)
     let base = try engine.evaluate(sizes, usesAdapter: false, load: data.loader(rows))
     let adapted = try session.adapter.map { _ in
@@ -80,7 +82,7 @@ public func runGeneration(
     emit: (Answer) throws -> Void
 ) throws {
     let config = try withAgreedDate(config, world)
-    let session = try world.together { try Session(config: config, adapter: options.adapter.map { .folder($0) } ?? .none) }
+    let session = try world.together { try Session(config: config, adapterFolder: options.adapter) }
     let (prompts, stops) = try world.together {
         let encoder = try PromptEncoder(
             tokenizer: session.tokenizer, template: session.template, options: session.dataOptions)

@@ -66,17 +66,18 @@ extension Trainer {
             for element in order.prefix(perTensor) {
                 let (row, column) = (element / entry.columns, element % entry.columns)
                 let measured = difference(adapter.values[index], row, column, Double(gradients[element]), batch)
-                let error = abs(measured - Double(gradients[element])) / max(abs(measured), abs(Double(gradients[element])), 1e-5)
+                let gradient = Double(gradients[element])
+                let error = abs(measured - gradient) / max(abs(measured), abs(gradient), 1e-5)
                 if error >= worst.error {
                     worst = (
-                        error,
-                        "\(entry.name)[\(row), \(column)]: gradient \(gradients[element]), difference \(measured)"
+                        error, "\(entry.name)[\(row), \(column)]: gradient \(gradient), difference \(measured)"
                     )
                 }
             }
         }
         guard worst.error < 0.05 else {
-            throw SharedError(exitCode: 1, description: "--debug: a gradient disagrees with finite differences: \(worst.text)")
+            throw SharedError(
+                exitCode: 1, description: "--debug: a gradient disagrees with finite differences: \(worst.text)")
         }
         let percent = (worst.error * 1000).rounded() / 10
         try tell("debug: gradients agree with finite differences; worst by \(percent) %: \(worst.text)")

@@ -6,7 +6,9 @@ public struct LearningRateSchedule: Sendable {
     private let kind: TrainingConfig.Scheduler
     private let warmup: Int, total: Int
 
-    /// - Parameter totalSteps: updates of the whole run.
+    /// - Parameters:
+    ///   - config: peak, kind and warm-up.
+    ///   - totalSteps: updates of the whole run.
     public init(_ config: TrainingConfig, totalSteps: Int) {
         peak = config.learningRate
         kind = config.scheduler

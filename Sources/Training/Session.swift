@@ -49,6 +49,11 @@ struct Session {
         }
     }
 
+    /// A session with the adapter of a folder, or none.
+    init(config: RunConfig, adapterFolder: String?) throws {
+        try self.init(config: config, adapter: adapterFolder.map { .folder($0) } ?? .none)
+    }
+
     private static func tokenizer(of base: BaseModel) throws -> Tokenizer {
         if let gguf = base.gguf { return try Tokenizer(gguf: gguf.metadata, file: base.path) }
         return try Tokenizer(folder: base.path)
@@ -80,7 +85,8 @@ struct Session {
             targets: folder.modules)
         let own = Set(adapter.modules.map(\.path))
         if let stranger = folder.modules.first(where: { !own.contains($0) }) {
-            throw InputError(path, reason: "adapts \(stranger), which \(base.path) does not have: it is of another model")
+            throw InputError(
+                path, reason: "adapts \(stranger), which \(base.path) does not have: it is of another model")
         }
         try adapter.load { name, rows, columns in
             let tensor = folder[name]!
@@ -151,10 +157,9 @@ extension DataConfig.LongExamples {
 }
 
 extension BaseModel {
-    /// The model's own name, without its place: the GGUF's general.name or the last part of the path.
-    var name: String { URL(filePath: path).standardizedFileURL.deletingPathExtension(ofGGUF: gguf != nil).lastPathComponent }
-}
-
-extension URL {
-    fileprivate func deletingPathExtension(ofGGUF isGGUF: Bool) -> URL { isGGUF ? deletingPathExtension() : self }
+    /// The model's own name without its place: that of the folder, or of the GGUF file without its ending.
+    var name: String {
+        let url = URL(filePath: path).standardizedFileURL
+        return (gguf == nil ? url : url.deletingPathExtension()).lastPathComponent
+    }
 }

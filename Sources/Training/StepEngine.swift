@@ -67,6 +67,10 @@ public struct StepEngine {
     /// - Parameters:
     ///   - sizes: of all examples of the batch, in its order.
     ///   - load: gives an example of the batch by position.
+    ///   - dropout: of this step, or nil.
+    ///   - sums: are set to zero first; then the same on every rank.
+    /// - Returns: what all ranks know of the step.
+    /// - Throws: what `load` throws, and `MPIError`.
     public func train(
         _ sizes: [ExampleSize], load: Load, dropout: Decoder.Dropout?, into sums: ExactSums
     ) throws -> StepSums {
@@ -87,7 +91,12 @@ public struct StepEngine {
     }
 
     /// The loss over all examples and ranks.
-    /// - Parameter usesAdapter: false for the base alone.
+    /// - Parameters:
+    ///   - sizes: of all examples, in their order.
+    ///   - usesAdapter: false for the base alone.
+    ///   - load: gives an example by position.
+    /// - Returns: the sum of the losses, the same on every rank.
+    /// - Throws: what `load` throws, and `MPIError`.
     public func evaluate(_ sizes: [ExampleSize], usesAdapter: Bool, load: Load) throws -> LossSum {
         var step = StepSums()
         for piece in share(of: sizes) {

@@ -16,8 +16,11 @@ public func nodeCoreCount() -> Int { ProcessInfo.processInfo.processorCount }
 /// Threads of a rank: what is asked for, else its share of the cores that the ranks of its node may use, without
 /// oversubscription. A mask that is narrower than the node's ranks would need was set for this rank alone.
 /// - Parameters:
+///   - requested: threads asked for, or nil.
+///   - localRanks: ranks on this node.
 ///   - allowedCores: cores of this process's affinity mask.
 ///   - nodeCores: cores of the node.
+/// - Returns: at least 1.
 public func threadCount(
     requested: Int?, localRanks: Int, allowedCores: Int = affinityCores(), nodeCores: Int = nodeCoreCount()
 ) -> Int {

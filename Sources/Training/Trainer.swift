@@ -85,6 +85,7 @@ struct Trainer {
     /// - Parameters:
     ///   - results: where rank 0 saves.
     ///   - report: gets each event, on every rank.
+    /// - Throws: a `SharedError` where all ranks fail together; any other error where one rank fails.
     mutating func run(results: RunResults?, report: (TrainingEvent) throws -> Void) throws {
         let begin = ContinuousClock.now
         var tokens = 0
@@ -188,7 +189,8 @@ struct Trainer {
             ranks: world.size, hosts: hosts, threadsPerRank: engine.workers.count, model: session.base.description,
             trainableParameters: adapter.parameterCount,
             totalParameters: session.base.config.parameterCount + adapter.parameterCount,
-            allReduceBytesPerStep: adapter.parameterCount * 8, arenaBytes: engine.arena.capacity + engine.workers.scratchBytes,
+            allReduceBytesPerStep: adapter.parameterCount * 8,
+            arenaBytes: engine.arena.capacity + engine.workers.scratchBytes,
             totalSteps: totalSteps, dataReport: lines)
     }
 }

@@ -36,7 +36,9 @@ struct TrainingData {
 
     /// One line for each file and one for the whole.
     var report: [String] {
-        dataset.files.map { "\(name): \($0.path): \($0.rows) rows of \($0.kind.name), trained on \($0.trainOn.rawValue)" }
+        dataset.files.map {
+            "\(name): \($0.path): \($0.rows) rows of \($0.kind.name), trained on \($0.trainOn.rawValue)"
+        }
             + ["\(name): " + DataSummary(sizes).text]
     }
 

@@ -19,7 +19,8 @@ import Testing
 
     @Test(arguments: [
         ("{\"a\": 1,}", 1, 9, "key"), ("[1, 2", 1, 6, "']'"), ("{\n\"a\": tru}", 2, 6, "value"),
-        ("\"\\ud800\"", 1, 8, "surrogate"), ("[01]", 1, 2, "begin with 0"), ("1 2", 1, 3, "after"), ("\"a", 1, 1, "end"),
+        ("\"\\ud800\"", 1, 8, "surrogate"), ("[01]", 1, 2, "begin with 0"), ("1 2", 1, 3, "after"),
+        ("\"a", 1, 1, "end"),
         ("", 1, 1, "ends"), ("\"\u{1}\"", 1, 2, "control"),
     ])
     func refuses(text: String, line: Int, column: Int, reason: String) throws {

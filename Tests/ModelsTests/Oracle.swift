@@ -25,7 +25,8 @@ struct Oracle {
 
     /// The adapter that PEFT saved in a folder of the model.
     func adapter(_ subfolder: String, for base: BaseModel) throws -> Adapter {
-        let config = try JSON(parsing: [UInt8](Data(contentsOf: URL(filePath: "\(folder)/\(subfolder)/adapter_config.json"))))
+        let file = URL(filePath: "\(folder)/\(subfolder)/adapter_config.json")
+        let config = try JSON(parsing: [UInt8](Data(contentsOf: file)))
         let rank = config["r"]!.int!
         let alpha = Float(config["lora_alpha"]!.double!)
         let scale = config["use_rslora"]!.bool! ? alpha / Float(rank).squareRoot() : alpha / Float(rank)
@@ -34,8 +35,8 @@ struct Oracle {
         let adapter = Adapter(
             groups: base.adaptableGroups, rank: rank, scale: scale,
             targets: try TargetModules.list(targets).select(from: modules))
-        let file = try TensorCollection.safetensors(at: "\(folder)/\(subfolder)/adapter_model.safetensors")
-        adapter.load { name, _, _ in floats(file[name]!) }
+        let weights = try TensorCollection.safetensors(at: "\(folder)/\(subfolder)/adapter_model.safetensors")
+        adapter.load { name, _, _ in floats(weights[name]!) }
         return adapter
     }
 }
@@ -44,8 +45,9 @@ struct Oracle {
 func floats(_ tensor: StoredTensor) -> [Float] {
     precondition(tensor.type == .f32)
     return tensor.bytes.withMemoryRebound(to: UInt8.self) { bytes in
-        (0..<bytes.count / 4).map { i in
-            Float(bitPattern: UnsafeRawPointer(bytes.baseAddress!).loadUnaligned(fromByteOffset: 4 * i, as: UInt32.self))
+        let start = UnsafeRawPointer(bytes.baseAddress!)
+        return (0..<bytes.count / 4).map { i in
+            Float(bitPattern: start.loadUnaligned(fromByteOffset: 4 * i, as: UInt32.self))
         }
     }
 }
