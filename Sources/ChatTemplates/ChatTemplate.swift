@@ -14,6 +14,7 @@ public struct ChatTemplate: Sendable {
     private let statements: [Statement]
     private let symbols: [String: Symbol]
     private let symbolNames: [String]
+    private let prompts = GenerationPrompts()
 
     /// Reads a template.
     /// - Throws: `TemplateError` with the line for anything that is not of the language.
@@ -87,6 +88,11 @@ public struct ChatTemplate: Sendable {
 
     /// What `add_generation_prompt` adds after a user's message; empty if the template adds nothing or refuses.
     private func generationPrompt(_ variables: [(String, JSON)], _ date: TemplateDate?) -> [UInt8] {
+        let variables = variables.filter { $0.0 != "tools" && $0.0 != "add_generation_prompt" }
+        return prompts.prompt(for: variables, date) { probedPrompt(variables, date) }
+    }
+
+    private func probedPrompt(_ variables: [(String, JSON)], _ date: TemplateDate?) -> [UInt8] {
         let probe = JSON.object(
             JSONObject([(key: "role", value: .string("user")), (key: "content", value: .string("?"))]))
         func rendered(_ isPrompting: Bool) -> [UInt8]? {

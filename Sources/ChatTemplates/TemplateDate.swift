@@ -1,6 +1,6 @@
 /// A moment on the calendar, given to a template that prints the date with `strftime_now`, so that a rendering depends on
 /// what it is given alone.
-public struct TemplateDate: Sendable, Equatable {
+public struct TemplateDate: Sendable, Hashable {
     public let year: Int
     /// 1…12.
     public let month: Int
