@@ -54,7 +54,8 @@ enum PreTokenizer: Sendable {
         }
     }
 
-    private static func cut(_ text: [UInt8], _ piece: Range<Int>, before mark: [UInt8], into words: inout [Range<Int>]) {
+    private static func cut(_ text: [UInt8], _ piece: Range<Int>, before mark: [UInt8], into words: inout [Range<Int>])
+    {
         var start = piece.lowerBound
         var afterMark = piece.lowerBound
         Matcher.literal(mark).matches(text, piece) { match in
