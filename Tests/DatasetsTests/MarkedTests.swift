@@ -97,7 +97,7 @@ struct TemplateRenderer: ConversationRenderer {
             turns(("user", "Hi")) + [call] + turns(("tool", "21"), ("assistant", "It is 21."), ("user", "Thanks"))
         #expect(
             try marked("deepseek_r1", messages, eos: "<｜end▁of▁sentence｜>") == """
-                <s><｜User｜>Hi<｜Assistant｜><｜tool▁calls▁begin｜><｜tool▁call▁begin｜>⟦function<｜tool▁sep｜>f
+                <s><｜User｜>Hi<｜Assistant｜>⟦<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>f
                 ```json
                 {}⟧
                 ```<｜tool▁call▁end｜><｜tool▁outputs▁begin｜><｜tool▁output▁begin｜>21<｜tool▁output▁end｜>\

@@ -19,9 +19,9 @@ import trl  # noqa: E402
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers  # noqa: E402
 from transformers import PreTrainedTokenizerFast  # noqa: E402
 
-PINS = {"transformers": "5.23", "trl": "1.16", "tokenizers": "0.2"}
+PINS = {"transformers": "5.23.0", "trl": "1.16.0", "tokenizers": "0.23.3"}
 for package, pin in PINS.items():
-    assert version(package).startswith(pin), f"{package} is {version(package)}, expected {pin}*"
+    assert version(package) == pin, f"{package} is {version(package)}, expected {pin}"
 
 HERE = Path(__file__).parent
 TRL = Path(trl.__file__).parent / "chat_templates"
