@@ -44,14 +44,22 @@ public struct VocabularyHead: Sendable {
 
     private func makeParts(_ h: MatrixView, wantsGradient: Bool, _ arena: Arena) -> [Part] {
         let chunks = stride(from: 0, to: h.rows, by: Self.rows).map { $0..<min(h.rows, $0 + Self.rows) }
-        let pieces = max(1, min(Self.tasks / max(chunks.count, 1), weight.rows / 512))
+        let mostPieces = max(1, min(Self.tasks, weight.rows / 512))
+        let pieces = max(1, min(Self.tasks / max(chunks.count, 1), mostPieces))
         let size = (weight.rows + pieces - 1) / pieces
+        // Fewer rows may have more parts. The memory asked for is one that never falls as rows are added, so that an arena
+        // measured for the most rows serves fewer too.
+        let room = max(h.rows, min(mostPieces * h.rows, Self.tasks * Self.rows))
+        let weighted = wantsGradient ? arena.matrix(room, h.columns) : nil
+        let states = arena.matrix(room, 3)
+        var used = 0
         return chunks.flatMap { rows in
             stride(from: 0, to: weight.rows, by: size).map { first in
-                Part(
-                    rows: rows, words: first..<min(weight.rows, first + size),
-                    weighted: wantsGradient ? arena.matrix(rows.count, h.columns) : nil,
-                    state: arena.matrix(rows.count, 3))
+                let own = used..<used + rows.count
+                used = own.upperBound
+                return Part(
+                    rows: rows, words: first..<min(weight.rows, first + size), weighted: weighted?.rows(own),
+                    state: states.rows(own))
             }
         }
     }
