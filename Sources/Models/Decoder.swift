@@ -10,7 +10,7 @@ public struct LossSum: Sendable, Equatable {
     public var units: Int64 = 0
     /// Trained tokens.
     public var tokens: Int64 = 0
-    /// A loss was NaN or infinite.
+    /// No loss was NaN, infinite or beyond 2²⁰, and their sum stayed below 2³¹.
     public var isFinite = true
 
     public init() {}
@@ -18,14 +18,19 @@ public struct LossSum: Sendable, Equatable {
     /// Adds one token's loss.
     mutating func add(_ loss: Float) {
         tokens += 1
-        if loss.isFinite, loss < 1e9 { units += Int64((Double(loss) * 0x1p32).rounded()) } else { isFinite = false }
+        if loss.magnitude < 0x1p20 { add(units: Int64((Double(loss) * 0x1p32).rounded())) } else { isFinite = false }
     }
 
     /// Adds another sum.
     public mutating func add(_ other: LossSum) {
-        units += other.units
+        add(units: other.units)
         tokens += other.tokens
         isFinite = isFinite && other.isFinite
+    }
+
+    private mutating func add(units more: Int64) {
+        let (sum, overflow) = units.addingReportingOverflow(more)
+        if overflow { isFinite = false } else { units = sum }
     }
 
     /// The mean over trained tokens; NaN without any.

@@ -1,3 +1,4 @@
+import Foundation
 import Synchronization
 import Tensors
 import Testing
@@ -64,6 +65,21 @@ import Testing
             workers.stop()
             #expect(total.value == (round % 3 > 0 ? 10 : 0))
         }
+    }
+
+    /// Threads end with the last reference, so that workers nobody stopped leave nothing behind.
+    @Test func forgottenWorkersEnd() throws {
+        weak var forgotten: Workers?
+        for _ in 0..<300 {
+            let workers = Workers(count: 3)
+            workers.run(4) { _, _ in }
+            forgotten = workers
+        }
+        #expect(forgotten == nil)
+        let status = try String(contentsOfFile: "/proc/self/status", encoding: .utf8)
+        let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("Threads:") })
+        let threads = try #require(Int(line.dropFirst(8).trimmingCharacters(in: .whitespaces)))
+        #expect(threads < 300)
     }
 
     @Test func severalCrewsSideBySide() async {
