@@ -11,7 +11,7 @@ struct Inspect: ParsableCommand {
             Example:
               lora-dist inspect runs/quickstart/adapter
 
-            ‖ΔW‖ is the Frobenius norm of scale · B A, the sum of squares over all modules of a kind, and its root.
+            ‖ΔW‖ is the Frobenius norm of scale · B A, over all modules and over those of each kind.
             """)
 
     @Argument(help: ArgumentHelp("The folder of a PEFT adapter.", valueName: "adapter"))
