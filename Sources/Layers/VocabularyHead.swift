@@ -28,9 +28,13 @@ public struct VocabularyHead: Sendable {
 
     /// The loss of every row, and dh = (softmax(h Eᵀ) − onehot(target)) E · factor if dh is given.
     /// - Parameters:
+    ///   - h: (rows, features).
     ///   - targets: one token of the vocabulary for each row.
     ///   - losses: (rows, 1), receives −log p(target).
+    ///   - dh: (rows, features), replaced; nil if no gradient is wanted.
     ///   - factor: what each row's loss counts in the whole, 1 over the trained tokens of the global batch.
+    ///   - arena: for what is needed on the way only; never less memory for more rows.
+    ///   - workers: share blocks of rows and parts of the vocabulary.
     public func loss(
         _ h: MatrixView, targets: [Int32], into losses: MatrixView, dh: MatrixView?, factor: Float, arena: Arena,
         on workers: Workers

@@ -24,7 +24,8 @@ public struct AdamWStep: Sendable {
 
     /// Updates values and both moments in place. (Loshchilov & Hutter 2019, algorithm 2, as torch.optim.AdamW: the decay is
     /// applied to the value before the step, epsilon is added after the bias correction of the root.)
-    public func apply(_ sums: ExactSums, values: ParameterSlab, m: ParameterSlab, v: ParameterSlab, on workers: Workers) {
+    public func apply(_ sums: ExactSums, values: ParameterSlab, m: ParameterSlab, v: ParameterSlab, on workers: Workers)
+    {
         precondition(sums.layout == values.layout && m.layout == values.layout && v.layout == values.layout)
         let constants = ck_adamw(
             learning_rate: Float(learningRate), beta2: Float(beta2), epsilon: Float(epsilon),

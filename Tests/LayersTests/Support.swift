@@ -49,9 +49,8 @@ func inner(_ a: MatrixView, _ b: MatrixView) -> Double {
 ///
 /// With v of ±1 the right side is of the size of the gradient's norm, which the tolerance is relative to. ε = 3e-3 balances the
 /// rounding of Float against the third derivative.
-/// - Parameters:
-///   - parameters: what the loss is a function of, with the gradient that backward gave for each.
-///   - loss: computed anew from the parameters.
+/// `parameters` are what the loss is a function of, with the gradient that backward gave for each; `loss` is computed anew from
+/// them.
 func checkGradient(
     of parameters: [(name: String, value: MatrixView, gradient: [Float])], tolerance: Double = 1e-3,
     sourceLocation: SourceLocation = #_sourceLocation, loss: () -> Double

@@ -16,9 +16,9 @@ struct StoredSample {
     let values: [Float]
 
     /// Random stored numbers near ±1 in size.
-    /// - Parameters:
-    ///   - isInterleaved: rows stored as GGUF keeps q and k, heads of `headSize` rows.
-    ///   - offset: bytes from an aligned address to the first element.
+    ///
+    /// With `headSize`, rows are stored as GGUF keeps q and k, in heads of so many rows. `offset` is the bytes from an aligned
+    /// address to the first element.
     init(
         _ format: StorageFormat, rows: Int, columns: Int, headSize: Int? = nil, offset: Int = 0,
         random: inout Seeded
