@@ -30,7 +30,7 @@ import Testing
         for (ranks, threads) in [(nil, 2), (1, 1), (2, 1), (3, 1), (4, 1), (2, 2), (3, 2), (4, 2)] as [(Int?, Int)] {
             let folder = "ranks\(ranks ?? 0)-threads\(threads)"
             try tiny.trains(settings + more + ["training.threads=\(threads)"], into: folder, ranks: ranks)
-            let started = try #require(try tiny.events("started", folder).first)
+            let started = try #require(try tiny.events(of: "started", folder).first)
             #expect(started["ranks"]?.int == ranks ?? 1 && started["threads_per_rank"]?.int == threads)
             #expect(try tiny.adapter(folder) == adapter, "\(folder): the adapter differs")
             #expect(try comparable(folder) == metrics, "\(folder): metrics.jsonl differs")
@@ -49,7 +49,8 @@ import Testing
 
     @Test func otherSeedsAndDropoutsDiffer() throws {
         try tiny.trains(settings, into: "a")
-        for (name, change) in [("b", "training.seed=43"), ("c", "lora.lora_dropout=0.2"), ("d", "lora.lora_dropout=0")] {
+        for (name, change) in [("b", "training.seed=43"), ("c", "lora.lora_dropout=0.2"), ("d", "lora.lora_dropout=0")]
+        {
             try tiny.trains(settings + [change], into: name)
             #expect(try tiny.adapter(name) != tiny.adapter("a"), "\(change) changes nothing")
         }

@@ -10,13 +10,13 @@ extension TinyRun {
     }
 
     /// The events of one kind.
-    func events(_ kind: String, _ folder: String = "run") throws -> [JSON] {
+    func events(of kind: String, _ folder: String = "run") throws -> [JSON] {
         try events(folder).filter { $0["event"]?.string == kind }
     }
 
     /// One number of each event of a kind.
     func numbers(_ key: String, of kind: String, _ folder: String = "run") throws -> [Double] {
-        try events(kind, folder).map { event in
+        try events(of: kind, folder).map { event in
             guard let number = event[key]?.double else {
                 throw Unexpected(description: "\(key) is not a number: \(event.text())")
             }
@@ -25,7 +25,9 @@ extension TinyRun {
     }
 
     /// The bytes of an adapter's matrices.
-    func adapter(_ folder: String = "run") throws -> [UInt8] { try bytes("\(folder)/adapter/adapter_model.safetensors") }
+    func adapter(_ folder: String = "run") throws -> [UInt8] {
+        try bytes("\(folder)/adapter/adapter_model.safetensors")
+    }
 
     /// The modules of an adapter, sorted.
     func adaptedModules(_ folder: String = "run") throws -> [String] {

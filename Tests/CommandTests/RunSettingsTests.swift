@@ -22,7 +22,7 @@ import Testing
             try tiny.trains(settings, into: folder)
             #expect(try tiny.numbers("step", of: "step", folder) == (1...steps).map { Double($0) }, "\(settings)")
             #expect(try tiny.numbers("epoch", of: "step", folder).last == epoch, "\(settings)")
-            #expect(try tiny.events("finished", folder).first?["steps"]?.int == steps)
+            #expect(try tiny.events(of: "finished", folder).first?["steps"]?.int == steps)
         }
     }
 
@@ -49,7 +49,7 @@ import Testing
         try tiny.folder.write((8..<13).map(TinyRun.row).joined(), to: "held.jsonl")
         try tiny.trains(["data.eval=held.jsonl", "training.max_steps=5", "training.eval_steps=2"])
         #expect(try tiny.numbers("step", of: "evaluated") == [2, 4, 5])
-        let last = try #require(try tiny.events("evaluated").last)
+        let last = try #require(try tiny.events(of: "evaluated").last)
         let measured = try tiny.evaluates(["--data", "held.jsonl", "--adapter", "run/adapter"])
         #expect(measured["examples"]?.int == 5)
         #expect(measured["adapter"]?["loss"]?.double == last["loss"]?.double)
@@ -91,7 +91,7 @@ import Testing
             settings + ["training.early_stopping_patience=3", "training.load_best_model_at_end=true"], into: "best")
         for folder in ["last", "best"] {
             #expect(try tiny.numbers("loss", of: "evaluated", folder) == Array(losses[..<stop]))
-            let finished = try #require(try tiny.events("finished", folder).first)
+            let finished = try #require(try tiny.events(of: "finished", folder).first)
             #expect(finished["steps"]?.int == stop && finished["best"]?["step"]?.int == best + 1, "\(finished)")
         }
         try tiny.trains(settings + ["training.max_steps=\(best + 1)"], into: "short")
@@ -102,7 +102,8 @@ import Testing
     // MARK: The adapter
 
     @Test func startsFromAnAdapter() throws {
-        try tiny.trains(["lora.r=3", "lora.target_modules=[q_proj, down_proj]", "training.learning_rate=0.05"], into: "a")
+        try tiny.trains(
+            ["lora.r=3", "lora.target_modules=[q_proj, down_proj]", "training.learning_rate=0.05"], into: "a")
         // `lora.r` of good.yaml would contradict the adapter's own.
         try tiny.replace("lora: {r: 2}", with: "lora: {init_adapter: a/adapter}", in: "good.yaml")
         let all = ["training.global_batch_size=8", "training.max_steps=1"]

@@ -37,7 +37,9 @@ import WeightFiles
         }
         let largest = oracle["largest"]!.double!
         #expect(Double(worst) <= 1e-4 * largest, "\(worst) of \(largest)")
-        let top = (0..<64).map { position in row(position).indices.max { found[$0] < found[$1] }! - position * vocabulary }
+        let top = (0..<64).map { position in
+            row(position).indices.max { found[$0] < found[$1] }! - position * vocabulary
+        }
         #expect(top == oracle["top1"]!.array!.map { $0.int! })
         #expect(abs(Double(found.map(\.magnitude).max()!) - largest) <= 1e-4 * largest)
         print("figures: SmolLM2 logits: max |Δ| \(worst) of \(largest): \(Double(worst) / largest)")

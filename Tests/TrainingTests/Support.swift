@@ -21,7 +21,9 @@ enum Fixtures {
         return cache + "/SmolLM2-135M-Instruct.Q4_1.gguf"
     }
 
-    static func json(_ path: String) throws -> JSON { try JSON(parsing: [UInt8](Data(contentsOf: URL(filePath: path)))) }
+    static func json(_ path: String) throws -> JSON {
+        try JSON(parsing: [UInt8](Data(contentsOf: URL(filePath: path))))
+    }
 
     /// The lines of `smollm2-rows.jsonl`.
     static func smolLM2Rows() throws -> [Row] {
@@ -118,6 +120,9 @@ struct OracleLoop {
 
     /// - Parameters:
     ///   - numbers: the hyperparameters of an oracle.
+    ///   - rows: of all batches.
+    ///   - base: what is adapted.
+    ///   - adapter: as it is before the first step.
     ///   - cut: small, so that a step has several micro-batches of several packed examples.
     init(_ numbers: JSON, rows: [Row], base: BaseModel, adapter: Adapter, cut: StepEngine.Cut) {
         self.rows = rows

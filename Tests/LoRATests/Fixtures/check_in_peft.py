@@ -4,7 +4,8 @@
 
 TOKENS.json has the token ids under "examples", a list for each example; LOGITS.safetensors has the logits that lora-dist
 computes with the adapter as PREFIX.0, PREFIX.1, ... (PREFIX is "logits" unless given), of shape (tokens, vocabulary).
-Without them it is only loaded, and every tensor must have found its place. Fails above a difference of 1e-4. Needs torch,
+Without them it is only loaded, and every tensor must have found its place. `LORA_DIST_DUMP=FOLDER swift test --filter
+ReadByPEFTTests` trains adapters and writes both files beside each. Fails above a difference of 1e-4. Needs torch,
 transformers, peft and safetensors; computes in fp32 on one thread.
 """
 
