@@ -50,7 +50,10 @@ def main(model_folder, adapter_folder, tokens=None, logits=None, prefix="logits"
         if f"{prefix}.{i}" in expected:
             with torch.no_grad():
                 found = model(input_ids=torch.tensor([ids]), use_cache=False).logits[0]
-            worst = max(worst, (found - expected[f"{prefix}.{i}"]).abs().max().item())
+            difference = (found - expected[f"{prefix}.{i}"]).abs().max().item()
+            largest = found.abs().max().item()
+            print(f"example {i}, {len(ids)} tokens: difference {difference:.3g}, {difference / largest:.1g} of the largest logit")
+            worst = max(worst, difference)
             compared += 1
     print(f"{compared} examples, largest difference {worst:.3g}")
     if compared == 0 or not worst <= LIMIT:
