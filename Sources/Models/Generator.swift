@@ -60,6 +60,8 @@ public struct Generator {
         let longest = (prompts.map(\.count).max() ?? 1) + sampling.maxNewTokens
         let decoder = Decoder(base: base, adapter: adapter, positions: longest)
         let cacheArena = makeCacheArena(prompts, sampling)
+        // The caches are views, which do not keep their memory.
+        defer { withExtendedLifetime(cacheArena) {} }
         let width = base.config.keyHeads * base.config.headSize
         var sequences = prompts.map { prompt in
             let capacity = prompt.count + sampling.maxNewTokens
@@ -182,7 +184,9 @@ extension Decoder {
         let measuring = Arena.measuring()
         _ = pass(measuring, .dry(), isReal: false)
         let arena = Arena(bytes: measuring.peak)
-        let result = pass(arena, workers, isReal: true)
-        return rows.indices.map { result.rows($0..<$0 + 1).elements }
+        return withExtendedLifetime(arena) {
+            let result = pass(arena, workers, isReal: true)
+            return rows.indices.map { result.rows($0..<$0 + 1).elements }
+        }
     }
 }
