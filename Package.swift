@@ -76,14 +76,18 @@ let package = Package(
             name: "ChatTemplatesTests", dependencies: ["ChatTemplates", "JSONText"], exclude: ["Fixtures"],
             swiftSettings: common),
         .testTarget(
-            name: "DatasetsTests", dependencies: ["Datasets", "Tokenizers", "ChatTemplates", "JSONText", "WeightFiles"],
+            name: "DatasetsTests",
+            dependencies: ["Datasets", "Tokenizers", "ChatTemplates", "JSONText", "WeightFiles"],
             exclude: ["Fixtures"], swiftSettings: common),
         .testTarget(
             name: "TrainingTests",
-            dependencies: ["Training", "Models", "LoRA", "Tensors", "Collectives", "WeightFiles", "JSONText", "Datasets"],
+            dependencies: [
+                "Training", "Models", "LoRA", "Tensors", "Collectives", "WeightFiles", "JSONText", "Datasets",
+            ],
             exclude: ["Fixtures"], swiftSettings: common),
         .testTarget(
-            name: "CommandTests", dependencies: ["lora-dist", "Training", "JSONText", "WeightFiles"], exclude: ["Fixtures"],
+            name: "CommandTests", dependencies: ["lora-dist", "Training", "JSONText", "WeightFiles"],
+            exclude: ["Fixtures"],
             swiftSettings: common),
     ]
 )

@@ -6,8 +6,8 @@ CK_CLONES void ck_adamw_update(const ck_adamw *c, const int64_t *gradient_sums, 
     const float step = c->learning_rate / c->bias_correction1;
     for (size_t i = 0; i < n; i++) {
         float g = (float)((double)gradient_sums[i] * c->gradient_scale);
-        float first = m[i] + (1.0f - c->beta1) * (g - m[i]);
-        float second = c->beta2 * v[i] + (1.0f - c->beta2) * g * g;
+        float first = m[i] + c->one_minus_beta1 * (g - m[i]);
+        float second = c->beta2 * v[i] + c->one_minus_beta2 * g * g;
         m[i] = first;
         v[i] = second;
         float root = __builtin_elementwise_sqrt(second) / c->bias_correction2_root + c->epsilon;

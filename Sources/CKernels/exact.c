@@ -13,7 +13,8 @@ CK_CLONES int ck_exact_add(const float *x, int64_t *sums, size_t n) {
         double magnitude = fabs(value);
         int finite = magnitude < INFINITY;
         int inside = magnitude < limit;
-        int64_t sum = sums[i] + (int64_t)rint((inside ? value : 0.0) * CK_EXACT_UNIT);
+        // Added without sign: a sum that has left the range (and was reported) wraps around.
+        int64_t sum = (int64_t)((uint64_t)sums[i] + (uint64_t)(int64_t)rint((inside ? value : 0.0) * CK_EXACT_UNIT));
         wrong |= (finite ? 0 : 1) | (finite && !inside ? 2 : 0) | (sum >= most || sum <= -most ? 2 : 0);
         sums[i] = sum;
     }
@@ -21,9 +22,9 @@ CK_CLONES int ck_exact_add(const float *x, int64_t *sums, size_t n) {
 }
 
 CK_CLONES double ck_exact_largest(const int64_t *sums, size_t n) {
-    int64_t most = 0;
+    uint64_t most = 0;
     for (size_t i = 0; i < n; i++) {
-        int64_t magnitude = sums[i] < 0 ? -sums[i] : sums[i];
+        uint64_t magnitude = sums[i] < 0 ? -(uint64_t)sums[i] : (uint64_t)sums[i];
         most = magnitude > most ? magnitude : most;
     }
     return (double)most / CK_EXACT_UNIT;

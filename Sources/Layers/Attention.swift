@@ -29,9 +29,15 @@ public struct Attention: Sendable {
 
     private func columns(_ head: Int) -> Range<Int> { head * size..<(head + 1) * size }
 
+    /// o = attention of q, k and v within each example.
     /// - Parameters:
-    ///   - examples: the token ranges of the examples, in order.
+    ///   - q: (tokens, heads · size).
+    ///   - k: (tokens, keyHeads · size).
+    ///   - v: (tokens, keyHeads · size).
+    ///   - examples: the token ranges of the examples, in order, none empty.
+    ///   - o: (tokens, heads · size), replaced.
     ///   - logSum: (tokens, heads), receives log Σ exp(score) for the backward pass.
+    ///   - workers: share blocks of queries of one head.
     public func forward(
         q: MatrixView, k: MatrixView, v: MatrixView, examples: [Range<Int>], into o: MatrixView, logSum: MatrixView,
         on workers: Workers
@@ -70,8 +76,18 @@ public struct Attention: Sendable {
 
     /// Gradients of q, k, v from that of o.
     /// - Parameters:
-    ///   - dq, dk, dv: of the shapes of q, k, v; replaced.
+    ///   - dOutput: (tokens, heads · size).
+    ///   - q: as in the forward pass; so k, v and examples.
+    ///   - k: (tokens, keyHeads · size).
+    ///   - v: (tokens, keyHeads · size).
+    ///   - o: what the forward pass gave, (tokens, heads · size).
+    ///   - logSum: what the forward pass gave, (tokens, heads).
+    ///   - examples: the token ranges of the examples.
+    ///   - dq: (tokens, heads · size), replaced.
+    ///   - dk: (tokens, keyHeads · size), replaced.
+    ///   - dv: (tokens, keyHeads · size), replaced.
     ///   - partial: two matrices (tokens, heads · size) for the parts of dk and dv of each query head; unused without groups.
+    ///   - workers: share heads of examples.
     public func backward(
         _ dOutput: MatrixView, q: MatrixView, k: MatrixView, v: MatrixView, o: MatrixView, logSum: MatrixView,
         examples: [Range<Int>], dq: MatrixView, dk: MatrixView, dv: MatrixView, partial: (MatrixView, MatrixView),

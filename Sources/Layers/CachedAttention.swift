@@ -13,9 +13,11 @@ public struct KeyValueCache: Sendable {
 extension Attention {
     /// Attention of one new token for each of several sequences over what their caches hold.
     /// - Parameters:
-    ///   - q, o: (sequences, heads · size).
+    ///   - q: (sequences, heads · size).
     ///   - caches: one for each sequence, the new token's key and value included.
     ///   - lengths: tokens in each cache.
+    ///   - o: (sequences, heads · size), replaced.
+    ///   - workers: share heads of sequences.
     public func forwardCached(
         q: MatrixView, caches: [KeyValueCache], lengths: [Int], into o: MatrixView, on workers: Workers
     ) {

@@ -73,9 +73,13 @@ public struct ProjectionGroup: Sendable {
     /// outputs[i] = projection i of x, or += where `accumulate`.
     /// - Parameters:
     ///   - x: (tokens, inputs).
-    ///   - outputs: (tokens, outputs of projection i) each.
-    ///   - adapter: the slab of A and B; nil computes the base alone.
+    ///   - slab: A and B; nil computes the base alone.
     ///   - mask: dropout on the input of A.
+    ///   - outputs: (tokens, outputs of projection i) each.
+    ///   - accumulate: adds to what `outputs` hold.
+    ///   - saved: receives what the backward pass needs.
+    ///   - arena: for what is needed on the way only.
+    ///   - workers: share tiles of the products.
     public func forward(
         _ x: MatrixView, adapter slab: ParameterSlab?, mask: DropoutMask?, into outputs: [MatrixView],
         accumulate: Bool = false, saving saved: Saved, arena: Arena, on workers: Workers
@@ -103,6 +107,13 @@ public struct ProjectionGroup: Sendable {
     /// - Parameters:
     ///   - dOutputs: (tokens, outputs of projection i) each.
     ///   - x: the input of the forward pass; may be any matrix if nothing is adapted.
+    ///   - slab: A and B.
+    ///   - mask: the dropout of the forward pass.
+    ///   - saved: what the forward pass kept.
+    ///   - sums: receive the gradients, in the slab's layout.
+    ///   - dx: (tokens, inputs), or nil where nothing below is trained.
+    ///   - arena: for what is needed on the way only.
+    ///   - workers: share tiles of the products.
     public func backward(
         _ dOutputs: [MatrixView], x: MatrixView, adapter slab: ParameterSlab, mask: DropoutMask?, from saved: Saved,
         addingTo sums: ExactSums, into dx: MatrixView?, arena: Arena, on workers: Workers

@@ -5,7 +5,9 @@ public struct RMSNorm: Sendable {
     private let weight: ConstantMatrix
     private let epsilon: Float
 
-    /// - Parameter weight: (1, features), frozen.
+    /// - Parameters:
+    ///   - weight: w, (1, features), frozen.
+    ///   - epsilon: ε.
     public init(weight: ConstantMatrix, epsilon: Float) {
         self.weight = weight
         self.epsilon = epsilon

@@ -22,6 +22,7 @@ public struct RotaryEmbedding: Sendable {
     ///   - positions: the largest position is one less.
     ///   - headSize: features of a head; even.
     ///   - theta: the base of the frequencies, `rope_theta`.
+    ///   - scaling: how frequencies are changed for long contexts.
     public init(positions: Int, headSize: Int, theta: Double, scaling: Scaling) {
         let frequencies = Self.frequencies(headSize: headSize, theta: theta, scaling: scaling)
         let half = frequencies.count
@@ -65,7 +66,8 @@ public struct RotaryEmbedding: Sendable {
 
     /// Rotates x in place; `inverse` rotates back, which takes a gradient with respect to the output to one of the input.
     /// Shapes: x (tokens, heads · headSize), tokenPositions (tokens).
-    public func apply(_ x: MatrixView, heads: Int, tokenPositions: [Int32], inverse: Bool = false, on workers: Workers) {
+    public func apply(_ x: MatrixView, heads: Int, tokenPositions: [Int32], inverse: Bool = false, on workers: Workers)
+    {
         workers.rows(x.rows) { range, _ in
             for t in range {
                 x.rotate(

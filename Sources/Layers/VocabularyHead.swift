@@ -28,9 +28,13 @@ public struct VocabularyHead: Sendable {
 
     /// The loss of every row, and dh = (softmax(h Eᵀ) − onehot(target)) E · factor if dh is given.
     /// - Parameters:
+    ///   - h: (rows, features).
     ///   - targets: one token of the vocabulary for each row.
     ///   - losses: (rows, 1), receives −log p(target).
+    ///   - dh: (rows, features), replaced; nil if no gradient is wanted.
     ///   - factor: what each row's loss counts in the whole, 1 over the trained tokens of the global batch.
+    ///   - arena: for what is needed on the way only; never less memory for more rows.
+    ///   - workers: share blocks of rows and parts of the vocabulary.
     public func loss(
         _ h: MatrixView, targets: [Int32], into losses: MatrixView, dh: MatrixView?, factor: Float, arena: Arena,
         on workers: Workers
@@ -44,14 +48,22 @@ public struct VocabularyHead: Sendable {
 
     private func makeParts(_ h: MatrixView, wantsGradient: Bool, _ arena: Arena) -> [Part] {
         let chunks = stride(from: 0, to: h.rows, by: Self.rows).map { $0..<min(h.rows, $0 + Self.rows) }
-        let pieces = max(1, min(Self.tasks / max(chunks.count, 1), weight.rows / 512))
+        let mostPieces = max(1, min(Self.tasks, weight.rows / 512))
+        let pieces = max(1, min(Self.tasks / max(chunks.count, 1), mostPieces))
         let size = (weight.rows + pieces - 1) / pieces
+        // Fewer rows may have more parts. The memory asked for is one that never falls as rows are added, so that an arena
+        // measured for the most rows serves fewer too.
+        let room = max(h.rows, min(mostPieces * h.rows, Self.tasks * Self.rows))
+        let weighted = wantsGradient ? arena.matrix(room, h.columns) : nil
+        let states = arena.matrix(room, 3)
+        var used = 0
         return chunks.flatMap { rows in
             stride(from: 0, to: weight.rows, by: size).map { first in
-                Part(
-                    rows: rows, words: first..<min(weight.rows, first + size),
-                    weighted: wantsGradient ? arena.matrix(rows.count, h.columns) : nil,
-                    state: arena.matrix(rows.count, 3))
+                let own = used..<used + rows.count
+                used = own.upperBound
+                return Part(
+                    rows: rows, words: first..<min(weight.rows, first + size), weighted: weighted?.rows(own),
+                    state: states.rows(own))
             }
         }
     }

@@ -32,6 +32,8 @@ public struct Adapter: Sendable {
     /// An adapter with all matrices zero.
     /// - Parameters:
     ///   - groups: modules in the order of the computation, those that share an input together.
+    ///   - rank: r, the rows of A and the columns of B.
+    ///   - scale: what B A x is multiplied by.
     ///   - targets: paths of the modules that are adapted.
     public init(groups: [[AdaptableModule]], rank: Int, scale: Float, targets: [String]) {
         let targets = Set(targets)

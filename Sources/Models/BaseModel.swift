@@ -50,7 +50,8 @@ public struct BaseModel: Sendable {
             let values = try tensors.weight(name, shape: [count]).floats()
             return ConstantMatrix(columns: count, values: order.sorted(values))
         }
-        func matrix(_ name: String, _ rows: Int, _ columns: Int, _ order: StoredMatrix.RowOrder) throws -> StoredMatrix {
+        func matrix(_ name: String, _ rows: Int, _ columns: Int, _ order: StoredMatrix.RowOrder) throws -> StoredMatrix
+        {
             try tensors.weight(name, shape: [rows, columns]).matrix(rowOrder: order)
         }
         embedding = try matrix(names.embedding, config.vocabulary, config.hidden, .plain)
@@ -98,7 +99,8 @@ extension StoredTensor {
     /// This tensor as a frozen matrix, used where it lies.
     func matrix(rowOrder: StoredMatrix.RowOrder) throws -> StoredMatrix {
         guard let format = StorageFormat(rawValue: type.rawValue) else {
-            throw WeightFileError(file: file.path, reason: "tensor \(name) is \(type.name), which is not a weight format")
+            throw WeightFileError(
+                file: file.path, reason: "tensor \(name) is \(type.name), which is not a weight format")
         }
         return unsafe StoredMatrix(
             bytes: bytes, format: format, rows: shape[0], columns: shape[1], rowOrder: rowOrder, owner: file)
@@ -107,7 +109,8 @@ extension StoredTensor {
     /// The values of a vector, widened.
     func floats() throws -> [Float] {
         guard let format = StorageFormat(rawValue: type.rawValue) else {
-            throw WeightFileError(file: file.path, reason: "tensor \(name) is \(type.name), which is not a weight format")
+            throw WeightFileError(
+                file: file.path, reason: "tensor \(name) is \(type.name), which is not a weight format")
         }
         return unsafe StoredMatrix(bytes: bytes, format: format, rows: 1, columns: elementCount, owner: file).values
     }

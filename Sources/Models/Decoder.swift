@@ -10,7 +10,7 @@ public struct LossSum: Sendable, Equatable {
     public var units: Int64 = 0
     /// Trained tokens.
     public var tokens: Int64 = 0
-    /// A loss was NaN or infinite.
+    /// No loss was NaN, infinite or beyond 2²⁰, and their sum stayed below 2³¹.
     public var isFinite = true
 
     public init() {}
@@ -18,14 +18,19 @@ public struct LossSum: Sendable, Equatable {
     /// Adds one token's loss.
     mutating func add(_ loss: Float) {
         tokens += 1
-        if loss.isFinite, loss < 1e9 { units += Int64((Double(loss) * 0x1p32).rounded()) } else { isFinite = false }
+        if loss.magnitude < 0x1p20 { add(units: Int64((Double(loss) * 0x1p32).rounded())) } else { isFinite = false }
     }
 
     /// Adds another sum.
     public mutating func add(_ other: LossSum) {
-        units += other.units
+        add(units: other.units)
         tokens += other.tokens
         isFinite = isFinite && other.isFinite
+    }
+
+    private mutating func add(units more: Int64) {
+        let (sum, overflow) = units.addingReportingOverflow(more)
+        if overflow { isFinite = false } else { units = sum }
     }
 
     /// The mean over trained tokens; NaN without any.
@@ -43,7 +48,11 @@ public struct Decoder: Sendable {
     /// The first layer with an adapter; no gradient is needed below it.
     private let lowestAdapted: Int?
 
-    /// - Parameter positions: the longest example or generated text, in tokens.
+    /// Connects the weights of a base and an adapter.
+    /// - Parameters:
+    ///   - base: the frozen weights.
+    ///   - adapter: A and B of some of its linear maps, or nil.
+    ///   - positions: the longest example or generated text, in tokens.
     public init(base: BaseModel, adapter: Adapter?, positions: Int) {
         self.base = base
         self.adapter = adapter
@@ -92,12 +101,17 @@ public struct Decoder: Sendable {
 
     /// Loss and gradients of a micro-batch, added to `sums`.
     /// - Parameters:
+    ///   - batch: the examples.
     ///   - factor: 1 over the trained tokens of the global batch.
+    ///   - dropout: nil for none.
+    ///   - sums: receive the gradients, in the adapter's layout.
+    ///   - arena: given back as a whole first; at least `trainingArenaBytes`.
+    ///   - workers: share the work.
     ///   - probe: called with the name and value of each layer's output.
     /// - Returns: the sum of the losses.
     public func train(
-        _ batch: PackedBatch, factor: Float, dropout: Dropout?, addingTo sums: ExactSums, arena: Arena, on workers: Workers,
-        probe: ((String, MatrixView) -> Void)? = nil
+        _ batch: PackedBatch, factor: Float, dropout: Dropout?, addingTo sums: ExactSums, arena: Arena,
+        on workers: Workers, probe: ((String, MatrixView) -> Void)? = nil
     ) -> LossSum {
         arena.reset()
         guard let adapter, let lowestAdapted, !batch.targets.isEmpty else { return LossSum() }
@@ -139,7 +153,12 @@ public struct Decoder: Sendable {
     }
 
     /// The loss of a micro-batch.
-    /// - Parameter usesAdapter: false computes the base alone.
+    /// - Parameters:
+    ///   - batch: the examples.
+    ///   - usesAdapter: false computes the base alone.
+    ///   - arena: given back as a whole first; at least `evaluationArenaBytes`.
+    ///   - workers: share the work.
+    /// - Returns: the sum of the losses.
     public func evaluate(
         _ batch: PackedBatch, usesAdapter: Bool = true, arena: Arena, on workers: Workers
     ) -> LossSum {

@@ -68,8 +68,8 @@ struct DecoderLayer: Sendable {
             mlpInput: mlpInput.makeSaved(tokens: t, in: arena), mlpOutput: mlpOutput.makeSaved(tokens: t, in: arena))
     }
 
-    /// output (tokens, hidden) = the layer of saved.x.
-    /// - Parameter attend: computes o from q, k, v where attention is not within the batch alone.
+    /// output (tokens, hidden) = the layer of saved.x. `attend` computes o from q, k, v where attention is not within the batch
+    /// alone.
     func forward(
         _ saved: Saved, into output: MatrixView, _ pass: PassContext, attend: ((Saved) -> Void)? = nil
     ) {
@@ -109,7 +109,8 @@ struct DecoderLayer: Sendable {
 
         if let probe = pass.probe {
             for (name, value) in [
-                ("attention input norm", normed), ("q", saved.q), ("k", saved.k), ("v", saved.v), ("attention", saved.o),
+                ("attention input norm", normed), ("q", saved.q), ("k", saved.k), ("v", saved.v),
+                ("attention", saved.o),
                 ("after attention", saved.middle), ("gate", saved.gate), ("up", saved.up), ("activation", activation),
                 ("output", output),
             ] { probe("layer \(index) \(name)", value) }
@@ -117,8 +118,8 @@ struct DecoderLayer: Sendable {
     }
 
     /// Adds the gradients of this layer's A and B to `sums`, and turns d (tokens, hidden), the gradient of the layer's output,
-    /// into that of its input. gate and up in `saved` are overwritten.
-    /// - Parameter needsInput: false for the lowest adapted layer, below which nothing is trained; d is then left unfinished.
+    /// into that of its input. gate and up in `saved` are overwritten. `needsInput` is false for the lowest adapted layer, below
+    /// which nothing is trained; d is then left unfinished.
     func backward(
         _ d: MatrixView, from saved: Saved, adapter: ParameterSlab, addingTo sums: ExactSums, needsInput: Bool,
         _ pass: PassContext

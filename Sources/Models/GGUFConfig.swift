@@ -55,10 +55,13 @@ extension DecoderConfig {
         case "none": return .none
         case "linear":
             let factor = try file.metadata.required("llama.rope.scaling.factor", file.metadata.double)
-            guard factor > 0 else { throw ModelError("\(path): llama.rope.scaling.factor is \(factor), expected above 0") }
+            guard factor > 0 else {
+                throw ModelError("\(path): llama.rope.scaling.factor is \(factor), expected above 0")
+            }
             return .linear(factor: factor)
         default:
-            throw ModelError("\(path): llama.rope.scaling.type \"\(type)\" is not supported; supported are none and linear")
+            throw ModelError(
+                "\(path): llama.rope.scaling.type \"\(type)\" is not supported; supported are none and linear")
         }
     }
 }

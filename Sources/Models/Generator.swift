@@ -24,7 +24,11 @@ public struct Generator {
     private let workers: Workers
     private let stopTokens: Set<Int32>
 
-    /// - Parameter stopTokens: an answer ends before the first of these.
+    /// - Parameters:
+    ///   - base: the frozen weights.
+    ///   - adapter: A and B of some of its linear maps, or nil.
+    ///   - workers: share the work.
+    ///   - stopTokens: an answer ends before the first of these.
     public init(base: BaseModel, adapter: Adapter?, workers: Workers, stopTokens: Set<Int32>) {
         self.base = base
         self.adapter = adapter
@@ -52,7 +56,7 @@ public struct Generator {
 
     /// The answer to each prompt.
     public func answers(_ prompts: [[Int32]], sampling: Sampling) -> [Answer] {
-        precondition(prompts.allSatisfy { !$0.isEmpty })
+        precondition(prompts.allSatisfy { !$0.isEmpty } && sampling.maxNewTokens >= 1)
         let longest = (prompts.map(\.count).max() ?? 1) + sampling.maxNewTokens
         let decoder = Decoder(base: base, adapter: adapter, positions: longest)
         let cacheArena = makeCacheArena(prompts, sampling)
@@ -141,8 +145,8 @@ extension Decoder {
         }[0]
     }
 
-    /// Runs one new token of each sequence and returns the logits after it.
-    /// - Parameter sequences: the token, the sequence's length with it, and its caches.
+    /// Runs one new token of each sequence and returns the logits after it. Of each sequence: the token, the length with it, and
+    /// the caches.
     func extend(_ sequences: [(token: Int32, length: Int, caches: [KeyValueCache])], on workers: Workers) -> [[Float]] {
         var batch = PackedBatch()
         for sequence in sequences { batch.append(next: sequence.token, position: sequence.length - 1) }

@@ -91,7 +91,8 @@ extension DecoderConfig {
         case "llama3":
             let (low, high) = (try rope.positive("low_freq_factor"), try rope.positive("high_freq_factor"))
             guard high > low else {
-                throw ModelError("\(reader.path): rope_scaling.high_freq_factor \(high) is not above low_freq_factor \(low)")
+                throw ModelError(
+                    "\(reader.path): rope_scaling.high_freq_factor \(high) is not above low_freq_factor \(low)")
             }
             return (
                 theta,
@@ -112,7 +113,9 @@ struct ConfigReader {
     let json: JSON
     var section = ""
 
-    private func value<Value>(_ key: String, _ kind: String, _ read: (JSON) -> Value?, _ fallback: Value?) throws -> Value {
+    private func value<Value>(_ key: String, _ kind: String, _ read: (JSON) -> Value?, _ fallback: Value?) throws
+        -> Value
+    {
         guard let found = json[key], !found.isNull else {
             if let fallback { return fallback }
             throw ModelError("\(path): \(section)\(key) is missing; expected \(kind)")

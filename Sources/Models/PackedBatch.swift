@@ -16,6 +16,7 @@ public struct PackedBatch: Sendable {
 
     /// Adds an example.
     /// - Parameters:
+    ///   - new: the example's tokens, at least one.
     ///   - labels: one for each token; −100 where it is not trained. A token is predicted from the one before it, so the first
     ///     label of an example is never used.
     ///   - key: names the example; the same whatever batch it is in.

@@ -24,11 +24,13 @@ public struct AdamWStep: Sendable {
 
     /// Updates values and both moments in place. (Loshchilov & Hutter 2019, algorithm 2, as torch.optim.AdamW: the decay is
     /// applied to the value before the step, epsilon is added after the bias correction of the root.)
-    public func apply(_ sums: ExactSums, values: ParameterSlab, m: ParameterSlab, v: ParameterSlab, on workers: Workers) {
+    public func apply(_ sums: ExactSums, values: ParameterSlab, m: ParameterSlab, v: ParameterSlab, on workers: Workers)
+    {
         precondition(sums.layout == values.layout && m.layout == values.layout && v.layout == values.layout)
         let constants = ck_adamw(
-            learning_rate: Float(learningRate), beta1: Float(beta1), beta2: Float(beta2), epsilon: Float(epsilon),
-            weight_decay: Float(weightDecay), bias_correction1: Float(1 - pow(beta1, Double(step))),
+            learning_rate: Float(learningRate), beta2: Float(beta2), epsilon: Float(epsilon),
+            weight_decay: Float(weightDecay), one_minus_beta1: Float(1 - beta1), one_minus_beta2: Float(1 - beta2),
+            bias_correction1: Float(1 - pow(beta1, Double(step))),
             bias_correction2_root: Float((1 - pow(beta2, Double(step))).squareRoot()),
             gradient_scale: gradientFactor * 0x1p-48)
         workers.rows(values.layout.count, grain: 65_536) { range, _ in

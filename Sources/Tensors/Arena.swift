@@ -51,7 +51,8 @@ public final class Arena: @unchecked Sendable {
     /// A matrix of rows × columns with arbitrary elements, its start aligned to 64 bytes.
     public func matrix(_ rows: Int, _ columns: Int) -> MatrixView {
         let bytes = (rows * columns * 4 + 63) & ~63
-        precondition(used + bytes <= capacity, "the arena of \(capacity) bytes is too small by \(used + bytes - capacity)")
+        precondition(
+            used + bytes <= capacity, "the arena of \(capacity) bytes is too small by \(used + bytes - capacity)")
         let start = used
         used += bytes
         peak = max(peak, used)

@@ -5,7 +5,7 @@ import CKernels
 public struct CounterRandom: Sendable {
     let key: (UInt32, UInt32)
 
-    /// - Parameter purpose: tells streams of one seed apart.
+    /// A stream of numbers; `purpose` tells the streams of one seed apart.
     public init(seed: UInt64, purpose: UInt64) {
         let mixed = Self.mix(Self.mix(seed) ^ purpose &* 0x9E37_79B9_7F4A_7C15)
         key = (UInt32(truncatingIfNeeded: mixed), UInt32(truncatingIfNeeded: mixed >> 32))
@@ -56,7 +56,12 @@ public struct DropoutMask: Sendable {
         }
     }
 
-    /// - Parameter probability: that a feature is set to zero, in [0, 1); the others are multiplied by 1/(1 − probability).
+    /// - Parameters:
+    ///   - probability: that a feature is set to zero, in [0, 1); the others are multiplied by 1/(1 − probability).
+    ///   - seed: of the run.
+    ///   - purpose: tells the layers' inputs apart.
+    ///   - step: the update that the pass leads to.
+    ///   - tokens: what names each row.
     public init(probability: Double, seed: UInt64, purpose: UInt64, step: Int, tokens: TokenKeys) {
         precondition(probability >= 0 && probability < 1)
         random = CounterRandom(seed: seed, purpose: purpose)

@@ -8,7 +8,8 @@ public func gemm(
 ) {
     let (m, k) = transposeA ? (a.columns, a.rows) : (a.rows, a.columns)
     let (k2, n) = transposeB ? (b.columns, b.rows) : (b.rows, b.columns)
-    precondition(k == k2 && c.rows == m && c.columns == n, "gemm: (\(m), \(k)) · (\(k2), \(n)) into (\(c.rows), \(c.columns))")
+    precondition(
+        k == k2 && c.rows == m && c.columns == n, "gemm: (\(m), \(k)) · (\(k2), \(n)) into (\(c.rows), \(c.columns))")
     if m == 0 || n == 0 { return }
     cblas_sgemm(
         CblasRowMajor, transposeA ? CblasTrans : CblasNoTrans, transposeB ? CblasTrans : CblasNoTrans, blasint(m),

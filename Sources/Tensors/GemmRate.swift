@@ -14,8 +14,10 @@ public func measureGEMM(on workers: Workers) -> Double {
         gemm(set.a, set.b, into: set.c)
     }
     let begin = ContinuousClock.now
-    workers.run(workers.count) { task, _ in
-        for _ in 0..<repetitions { gemm(sets[task].a, sets[task].b, into: sets[task].c) }
+    withExtendedLifetime(arena) {
+        workers.run(workers.count) { task, _ in
+            for _ in 0..<repetitions { gemm(sets[task].a, sets[task].b, into: sets[task].c) }
+        }
     }
     let time = begin.duration(to: .now)
     let seconds = Double(time.components.seconds) + Double(time.components.attoseconds) * 1e-18

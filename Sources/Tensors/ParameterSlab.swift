@@ -71,7 +71,9 @@ public struct ParameterLayout: Sendable, Equatable {
     /// Sets all elements from bytes that `bytes` gave.
     public func setBytes(_ bytes: [UInt8]) {
         precondition(bytes.count == layout.count * 4)
-        bytes.withUnsafeBytes { UnsafeMutableRawPointer(storage.baseAddress!).copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
+        bytes.withUnsafeBytes {
+            UnsafeMutableRawPointer(storage.baseAddress!).copyMemory(from: $0.baseAddress!, byteCount: $0.count)
+        }
     }
 }
 
@@ -105,7 +107,9 @@ public struct ParameterLayout: Sendable, Equatable {
     public func add(_ gradient: MatrixView, to indices: Range<Int>, on workers: Workers) {
         let first = layout.entries[indices.lowerBound]
         let last = layout.entries[indices.upperBound - 1]
-        precondition(gradient.columns == first.columns && first.offset + gradient.rows * gradient.columns == last.offset + last.count)
+        precondition(
+            gradient.columns == first.columns
+                && first.offset + gradient.rows * gradient.columns == last.offset + last.count)
         let wrong = Flags()
         workers.rows(gradient.rows, grain: max(1, 8192 / max(gradient.columns, 1))) { range, _ in
             for row in range {

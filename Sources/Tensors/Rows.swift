@@ -63,7 +63,8 @@ extension MatrixView {
 
     /// self[row] += gradient of RMSNorm with respect to its input x[xRow].
     public func addRMSNormBackward(
-        row: Int, dOutput: MatrixView, row dRow: Int, x: MatrixView, row xRow: Int, weight: MatrixView, inverseRMS: Float
+        row: Int, dOutput: MatrixView, row dRow: Int, x: MatrixView, row xRow: Int, weight: MatrixView,
+        inverseRMS: Float
     ) {
         precondition(x.columns == columns && weight.columns == columns && dOutput.columns == columns)
         precondition(row < rows && dRow < dOutput.rows && xRow < x.rows)
@@ -82,8 +83,8 @@ extension MatrixView {
         ck_swiglu_backward(self.row(row), gate.row(row), up.row(row), gate.row(row), up.row(row), columns)
     }
 
-    /// Rotates every head of a row by its position. cosine and sine are rows of (positions, headSize/2).
-    /// - Parameter inverse: rotates back, which is the gradient.
+    /// Rotates every head of a row by its position. cosine and sine are (positions, headSize/2); `inverse` rotates back, which is
+    /// the gradient.
     public func rotate(row: Int, heads: Int, cosine: MatrixView, sine: MatrixView, position: Int, inverse: Bool) {
         let half = columns / heads / 2
         precondition(row < rows && cosine.columns == half && sine.columns == half && position < cosine.rows)

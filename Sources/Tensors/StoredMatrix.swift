@@ -21,6 +21,10 @@ import CKernels
 
     /// - Parameters:
     ///   - bytes: rows × columns elements in `format`, row after row, at any alignment.
+    ///   - format: of the elements; a row is a whole number of its blocks.
+    ///   - rows: outputs.
+    ///   - columns: inputs.
+    ///   - rowOrder: how rows follow each other in `bytes`.
     ///   - owner: what keeps `bytes` mapped.
     public init(
         bytes: UnsafeRawBufferPointer, format: StorageFormat, rows: Int, columns: Int, rowOrder: RowOrder = .plain,
@@ -63,9 +67,11 @@ import CKernels
         return (base + row * rowBytes + 4 * column).assumingMemoryBound(to: Float.self)
     }
 
-    /// Widens rows × columns of a window into `out`, row after row with `stride`.
-    /// - Parameter columnRange: its bounds must be multiples of the format's block or the end of the row.
-    func widen(rows range: Range<Int>, columns columnRange: Range<Int>, into out: UnsafeMutablePointer<Float>, stride: Int) {
+    /// Widens rows × columns of a window into `out`, row after row with `stride`. The columns' bounds must be multiples of the
+    /// format's block or the end of the row.
+    func widen(
+        rows range: Range<Int>, columns columnRange: Range<Int>, into out: UnsafeMutablePointer<Float>, stride: Int
+    ) {
         for row in range {
             ck_widen(
                 ck_format(rawValue: format.rawValue), address(ofRow: row), columnRange.lowerBound, columnRange.count,

@@ -22,7 +22,9 @@ public struct ForwardProduct: Sendable {
     /// - Parameters:
     ///   - weight: (outputs, inputs), frozen.
     ///   - bias: (1, outputs) or nil.
+    ///   - lowRank: the adapter's term, or nil.
     ///   - output: (tokens, outputs).
+    ///   - accumulate: adds to what `output` holds.
     public init(
         weight: StoredMatrix, bias: MatrixView? = nil, lowRank: LowRankTerm? = nil, output: MatrixView,
         accumulate: Bool = false
@@ -96,7 +98,13 @@ public struct BackwardProduct: Sendable {
 
 /// dx (+)= Σ dyᵢ Wᵢ, then dx += mask(dHidden · a), in tiles of (tokens, inputs).
 /// Shapes: dx (tokens, inputs), dHidden (tokens, ranks), a (ranks, inputs).
-/// - Parameter mask: the dropout that the input of `a` had, or nil.
+/// - Parameters:
+///   - products: the summands.
+///   - lowRank: the adapters' term, or nil.
+///   - mask: the dropout that the input of `a` had, or nil.
+///   - dx: replaced, or added to.
+///   - accumulate: adds to what `dx` holds.
+///   - workers: share the tiles.
 public func multiplyBackward(
     _ products: [BackwardProduct], lowRank: (dHidden: MatrixView, a: MatrixView)?, mask: DropoutMask?,
     into dx: MatrixView, accumulate: Bool, on workers: Workers

@@ -27,17 +27,15 @@ struct UnicodeClasses: Sendable {
     /// The one instance: it is a table of a byte for each scalar.
     static let shared = UnicodeClasses()
 
-    /// Bits 0 to 4: general category; then white space, word, joins.
+    /// Bits 0 to 4: general category; then white space, word.
     private let table: [UInt8]
     private static let whiteSpace: UInt8 = 0x20
     private static let word: UInt8 = 0x40
-    private static let joins: UInt8 = 0x80
 
     private init() {
         var table: [UInt8] = []
         table.reserveCapacity(0x110000)
         Self.appendCategories(to: &table)
-        Self.markJoins(in: &table)
         // Scalars that count as parts of words although their category is a symbol's or a format's.
         for range in [0x24B6...0x24E9, 0x1F130...0x1F149, 0x1F150...0x1F169, 0x1F170...0x1F189, 0x200C...0x200D] {
             for scalar in range { table[scalar] |= Self.word }
@@ -74,17 +72,6 @@ struct UnicodeClasses: Sendable {
         flush()
     }
 
-    private static func markJoins(in table: inout [UInt8]) {
-        var scalar = 0
-        var joining = false
-        for run in UnicodeTable.joins.utf8.split(whereSeparator: { $0 == 0x20 || $0 == 0x0A }) {
-            let count = run.reduce(0) { $0 * 10 + Int($1 - UInt8(ascii: "0")) }
-            if joining { for position in scalar..<scalar + count { table[position] |= joins } }
-            scalar += count
-            joining.toggle()
-        }
-    }
-
     /// The bit of the scalar's general category.
     @inline(__always) func categoryMask(_ scalar: UInt32) -> UInt32 { 1 << UInt32(table[Int(scalar)] & 0x1F) }
 
@@ -93,7 +80,4 @@ struct UnicodeClasses: Sendable {
 
     /// `\w` as UTS #18 has it: letters, marks, decimal and letter numbers, connectors, joiners.
     func isWord(_ scalar: UInt32) -> Bool { table[Int(scalar)] & Self.word != 0 }
-
-    /// Whether NFC changes the scalar or may reorder or compose it with what is before it.
-    func joins(_ scalar: UInt32) -> Bool { table[Int(scalar)] & Self.joins != 0 }
 }

@@ -42,7 +42,11 @@ struct Session {
         case .folder(let path): (adapter, adapterConfig) = try Self.load(path, base)
         case .config:
             if let path = config.lora.initAdapter {
-                (adapter, adapterConfig) = try Self.load(path, base)
+                let (adapter, loaded) = try Self.load(path, base)
+                var adapterConfig = loaded
+                adapterConfig.loraDropout = config.lora.loraDropout
+                adapterConfig.baseModelName = config.model.baseName ?? adapterConfig.baseModelName ?? base.name
+                (self.adapter, self.adapterConfig) = (adapter, adapterConfig)
             } else {
                 (adapter, adapterConfig) = try Self.fresh(config, base)
             }
@@ -113,7 +117,7 @@ struct Session {
     var dataOptions: DataOptions {
         let data = config.data
         return DataOptions(
-            trainOn: data.trainOn.datasets, maxLength: data.maxLength, longExamples: data.longExamples.datasets,
+            trainOn: data.trainOn?.datasets, maxLength: data.maxLength, longExamples: data.longExamples.datasets,
             columns: Dictionary(
                 uniqueKeysWithValues: data.columns.compactMap { key, value in
                     DataColumn(rawValue: key).map { ($0, value) }
@@ -135,10 +139,9 @@ extension LoRAConfig.TargetModules {
 }
 
 extension DataConfig.TrainOn {
-    /// nil is the default of the kind of data.
-    fileprivate var datasets: Datasets.TrainOn? {
+    fileprivate var datasets: Datasets.TrainOn {
         switch self {
-        case .assistant: nil
+        case .assistant: .assistant
         case .lastAssistant: .lastAssistant
         case .completion: .completion
         case .all: .all

@@ -10,7 +10,7 @@ struct LoraDist: ParsableCommand {
 
             Exit codes: 0 done, 2 wrong usage or config, 3 wrong input data or files, 1 anything else.
             """,
-        subcommands: [Train.self, Eval.self, Generate.self, Bench.self])
+        subcommands: [Train.self, Eval.self, Generate.self, Inspect.self, Bench.self])
 
     static func main() {
         do {

@@ -8,7 +8,10 @@ extension ProgramTests {
 
         init() throws { folder = try TemporaryFolder() }
 
-        @Test(arguments: [("", "root"), ("train", "train"), ("eval", "eval"), ("generate", "generate")])
+        @Test(arguments: [
+            ("", "root"), ("train", "train"), ("eval", "eval"), ("generate", "generate"), ("bench", "bench"),
+            ("inspect", "inspect"),
+        ])
         func help(command: String, name: String) throws {
             let words = command.isEmpty ? [] : [command]
             let fixture = URL(fileURLWithPath: #filePath).deletingLastPathComponent()

@@ -14,7 +14,7 @@ import Testing
         #expect(
             tree == #"{"model": {"dtype": "auto"}, "lora": {"r": 16, "lora_alpha": 32.0, "lora_dropout": 0.0, "#
                 + #""target_modules": "all-linear", "use_rslora": false, "bias": "none"}, "data": {"max_length": 1024, "#
-                + #""long_examples": "truncate", "train_on": "assistant", "shuffle": true}, "training": "#
+                + #""long_examples": "truncate", "shuffle": true}, "training": "#
                 + #"{"learning_rate": 0.0002, "lr_scheduler_type": "linear", "warmup_steps": 0, "num_train_epochs": 3.0, "#
                 + #""global_batch_size": 16, "micro_batch_tokens": 2048, "micro_batches_per_step": 4, "#
                 + #""weight_decay": 0.0, "max_grad_norm": 1.0, "adam_beta1": 0.9, "adam_beta2": 0.999, "#

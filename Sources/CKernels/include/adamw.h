@@ -4,7 +4,8 @@
 #include <stdint.h>
 
 typedef struct ck_adamw {
-    float learning_rate, beta1, beta2, epsilon, weight_decay;
+    float learning_rate, beta2, epsilon, weight_decay;
+    float one_minus_beta1, one_minus_beta2;  // rounded once: 1 − 0.999f is off by 1.3e-5 of itself
     float bias_correction1;       // 1 − beta1^t
     float bias_correction2_root;  // sqrt(1 − beta2^t)
     double gradient_scale;        // from exact sums to the gradient: the unit 2^-48 times the clipping factor

@@ -92,6 +92,20 @@ struct ConfigField<Section>: Sendable {
             decode: { tree in choices.first { $0.rawValue == tree.string } }, encode: { .string($0.rawValue) })
     }
 
+    /// One of the words of an enumeration, or nothing.
+    static func choice<Value: RawRepresentable<String> & CaseIterable & Sendable>(
+        _ key: String, _ path: SendablePath<Section, Value?>
+    ) -> ConfigField {
+        ConfigField(
+            key, path, expected: listing(Value.allCases.map(\.rawValue), "or"),
+            decode: { tree in
+                if tree.isNull { return .some(nil) }
+                guard let value = Value.allCases.first(where: { $0.rawValue == tree.string }) else { return nil }
+                return .some(value)
+            },
+            encode: { $0.map { .string($0.rawValue) } })
+    }
+
     /// A text that is not empty, or nothing.
     static func text(_ key: String, _ path: SendablePath<Section, String?>, expected: String)
         -> ConfigField

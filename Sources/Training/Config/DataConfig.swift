@@ -15,8 +15,8 @@ public struct DataConfig: Sendable, Equatable {
     public var maxLength = 1024
     /// What becomes of an example with more tokens than that.
     public var longExamples = LongExamples.truncate
-    /// Which tokens are trained.
-    public var trainOn = TrainOn.assistant
+    /// Which tokens are trained; nil for what fits the kind of rows: the assistant's turns, the completion, or all of a text.
+    public var trainOn: TrainOn?
     /// The names that the files use for the columns that are read: known name → name in the file.
     public var columns: [String: String] = [:]
     /// The day, as YYYY-MM-DD, that a chat template prints as today; nil for the day on which rank 0 starts.

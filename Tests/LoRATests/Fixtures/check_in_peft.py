@@ -4,7 +4,8 @@
 
 TOKENS.json has the token ids under "examples", a list for each example; LOGITS.safetensors has the logits that lora-dist
 computes with the adapter as PREFIX.0, PREFIX.1, ... (PREFIX is "logits" unless given), of shape (tokens, vocabulary).
-Without them it is only loaded, and every tensor must have found its place. Fails above a difference of 1e-4. Needs torch,
+Without them it is only loaded, and every tensor must have found its place. `LORA_DIST_DUMP=FOLDER swift test --filter
+ReadByPEFTTests` trains adapters and writes both files beside each. Fails above a difference of 1e-4. Needs torch,
 transformers, peft and safetensors; computes in fp32 on one thread.
 """
 
@@ -49,7 +50,10 @@ def main(model_folder, adapter_folder, tokens=None, logits=None, prefix="logits"
         if f"{prefix}.{i}" in expected:
             with torch.no_grad():
                 found = model(input_ids=torch.tensor([ids]), use_cache=False).logits[0]
-            worst = max(worst, (found - expected[f"{prefix}.{i}"]).abs().max().item())
+            difference = (found - expected[f"{prefix}.{i}"]).abs().max().item()
+            largest = found.abs().max().item()
+            print(f"example {i}, {len(ids)} tokens: difference {difference:.3g}, {difference / largest:.1g} of the largest logit")
+            worst = max(worst, difference)
             compared += 1
     print(f"{compared} examples, largest difference {worst:.3g}")
     if compared == 0 or not worst <= LIMIT:

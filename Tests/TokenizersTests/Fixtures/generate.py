@@ -330,10 +330,17 @@ def classes():
 
 
 def compositions():
-    """NFC of each scalar that it changes, as [scalar, composed]."""
-    nfc = normalizers.NFC()
-    scalars = (chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000)
-    return "".join(c + nfc.normalize_str(c) + "\n" for c in scalars if nfc.normalize_str(c) != c)
+    """Lines of a text, a tab and its NFC: each scalar that NFC changes, each composite in parts, and random marks."""
+    nfc, nfd = normalizers.NFC(), normalizers.NFD()
+    scalars = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000 and not 0xAC00 <= c < 0xD700]
+    changed = [c for c in scalars if nfc.normalize_str(c) != c]
+    parts = [nfd.normalize_str(c) for c in scalars if nfd.normalize_str(c) != c]
+    marks = [part[-1] for part in parts] + [chr(c) for c in (*range(0x300, 0x370), *range(0x897, 0x8A0), 0x10F82)]
+    bases = [part[0] for part in parts] + [nfc.normalize_str(part[:-1]) for part in parts if len(part) > 1]
+    bases += ["a", "\U00020057", "\U000c0055", "\uac00", "\uac01"]
+    rng = random.Random(7)
+    mixed = ["".join(rng.choice(rng.choice([bases, marks])) for _ in range(rng.randint(2, 9))) for _ in range(500)]
+    return "".join(f"{text}\t{nfc.normalize_str(text)}\n" for text in changed + parts + mixed)
 
 
 def patterns():

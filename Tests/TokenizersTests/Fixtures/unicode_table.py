@@ -1,11 +1,12 @@
-"""Writes Sources/Tokenizers/UnicodeTable.swift: the general categories and the scalars that NFC treats together with
-those before them, as the tokenizers library has them.
+"""Writes Sources/Tokenizers/UnicodeTable.swift and CompositionTable.swift: general categories, canonical decompositions
+and combining classes as the tokenizers library has them.
 
     python Tests/TokenizersTests/Fixtures/unicode_table.py
 """
 
 import pathlib
 import textwrap
+import unicodedata
 
 import tokenizers
 from tokenizers import Regex, normalizers, pre_tokenizers
@@ -26,22 +27,29 @@ def scalars_of(pattern):
     return found
 
 
-def joining_scalars(private):
-    """Scalars that NFC changes, reorders or joins with what is before them."""
-    compose, decompose = normalizers.NFC(), normalizers.NFD()
-    joining = set()
+def decompositions():
+    """(scalar, full canonical decomposition) of all but the Hangul syllables."""
+    decompose = normalizers.NFD()
     for scalar in SCALARS:
-        if scalar in private:
-            continue
-        text = chr(scalar)
-        parts = decompose.normalize_str(text)
-        if len(parts) > 1:
-            joining.add(ord(parts[-1]))  # the second half of a composition
-        # U+0345 has the highest combining class of all but a few, so that any mark moves before it.
-        moves = decompose.normalize_str("\u0345" + text)[0] != "\u0345"
-        if scalar == 0x345 or moves or compose.normalize_str(text) != text:
-            joining.add(scalar)
-    return joining
+        parts = decompose.normalize_str(chr(scalar))
+        if parts != chr(scalar) and not 0xAC00 <= scalar < 0xD7A4:
+            yield scalar, [ord(part) for part in parts]
+
+
+def combining_class(scalar):
+    """The scalar's class where the library's older Unicode data have it, else 0."""
+    value = unicodedata.combining(chr(scalar))
+    if value == 0:
+        return 0
+    # Before a mark of a lower class, or after one of a higher, it is reordered if it is a mark.
+    decompose = normalizers.NFD()
+    before, after = chr(scalar) + "\u0334", "\u0345" + chr(scalar)
+    moves = decompose.normalize_str(before) != before or decompose.normalize_str(after) != after
+    return value if moves or scalar == 0x345 else 0
+
+
+def words(text):
+    return textwrap.indent(textwrap.fill(text, 108), "        ")
 
 
 def lines(text):
@@ -70,8 +78,6 @@ def main():
     categories = "".join(
         letter + ("" if count == 1 else str(count)) for letter, count in runs(category[c] for c in range(0x110000))
     )
-    joining = joining_scalars(members["Co"])
-    joins = " ".join(str(count) for _, count in runs(c in joining for c in range(max(joining) + 1)))
     text = f'''\
 // Written by Tests/TokenizersTests/Fixtures/unicode_table.py from tokenizers {PINNED}.
 
@@ -82,15 +88,38 @@ enum UnicodeTable {{
     static let categories: String = """
 {lines(categories)}
         """
-
-    /// Lengths of runs of scalars from U+0000 on, in turn those that NFC leaves alone and those that it changes or treats
-    /// together with what is before them. All later scalars are left alone.
-    static let joins: String = """
-{textwrap.indent(textwrap.fill(joins, 108), "        ")}
-        """
 }}
 '''
     (ROOT / "Sources/Tokenizers/UnicodeTable.swift").write_text(text)
+    write_compositions()
+
+
+def write_compositions():
+    entries, previous = [], 0
+    for scalar, parts in decompositions():
+        is_composite = normalizers.NFC().normalize_str(chr(scalar)) == chr(scalar)
+        entries.append(f"{scalar - previous:x}{':' if is_composite else '='}" + ".".join(f"{part:x}" for part in parts))
+        previous = scalar
+    classes = runs(combining_class(c) for c in range(0x1F000))
+    assert classes[-1][0] == 0
+    text = f'''\
+// Written by Tests/TokenizersTests/Fixtures/unicode_table.py from tokenizers {PINNED}.
+
+/// Data for NFC as the reference implementation has them.
+enum CompositionTable {{
+    /// Scalars with a canonical decomposition but the Hangul syllables: hexadecimal distance from the one before, a colon
+    /// if NFC makes the scalar of its parts, else "=", the full decomposition in hexadecimal with dots.
+    static let decompositions: String = """
+{words(" ".join(entries))}
+        """
+
+    /// Runs of scalars of equal canonical combining class from U+0000 on: class, colon, length. All later ones have 0.
+    static let classes: String = """
+{words(" ".join(f"{value}:{count}" for value, count in classes[:-1]))}
+        """
+}}
+'''
+    (ROOT / "Sources/Tokenizers/CompositionTable.swift").write_text(text)
 
 
 main()

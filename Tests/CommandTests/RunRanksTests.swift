@@ -1,0 +1,76 @@
+import Foundation
+import JSONText
+import Testing
+
+/// The number of ranks and threads leaves no trace in what a run learns: not one bit.
+@Suite(.serialized) struct RunRanksTests {
+    private let tiny: TinyRun
+    /// Dropout, warm-up and clipping are all at work.
+    private let settings = [
+        "data.train=ragged.jsonl", "data.eval=train.jsonl", "lora.r=4", "lora.lora_dropout=0.1", "training.max_steps=8",
+        "training.warmup_steps=3", "training.max_grad_norm=0.5", "training.weight_decay=0.1",
+        "training.learning_rate=0.01", "training.global_batch_size=7", "training.eval_steps=3",
+        "data.template_date=2025-01-01",
+    ]
+
+    init() throws {
+        tiny = try TinyRun()
+        try tiny.folder.write(TinyRun.raggedRows(25), to: "ragged.jsonl")
+    }
+
+    /// Trains with 1 to 4 ranks of 1 and 2 threads, and compares each with one process of one thread.
+    private func expectSame(_ more: [String]) throws {
+        try tiny.trains(settings + more, into: "alone")
+        let adapter = try tiny.adapter("alone")
+        let config = try tiny.bytes("alone/config.yaml")
+        let metrics = try comparable("alone")
+        let norms = try tiny.numbers("grad_norm", of: "step", "alone")
+        #expect(norms.count == 8 && norms.contains { $0 > 0.5 }, "nothing is clipped: \(norms)")
+        #expect(metrics.count == 8 + 3 + 1 + 1, "\(metrics)")
+        for (ranks, threads) in [(nil, 2), (1, 1), (2, 1), (3, 1), (4, 1), (2, 2), (3, 2), (4, 2)] as [(Int?, Int)] {
+            let folder = "ranks\(ranks ?? 0)-threads\(threads)"
+            try tiny.trains(settings + more + ["training.threads=\(threads)"], into: folder, ranks: ranks)
+            let started = try #require(try tiny.events(of: "started", folder).first)
+            #expect(started["ranks"]?.int == ranks ?? 1 && started["threads_per_rank"]?.int == threads)
+            #expect(try tiny.adapter(folder) == adapter, "\(folder): the adapter differs")
+            #expect(try comparable(folder) == metrics, "\(folder): metrics.jsonl differs")
+            #expect(try !tiny.bytes("\(folder)/config.yaml").isEmpty && !config.isEmpty)
+            try FileManager.default.removeItem(atPath: "\(tiny.path)/\(folder)")
+        }
+    }
+
+    @Test func adapterAfterEightSteps() throws {
+        try expectSame(["training.micro_batches_per_step=5", "training.micro_batch_tokens=256"])
+    }
+
+    @Test func fewerMicroBatchesThanRanks() throws {
+        try expectSame(["training.micro_batches_per_step=1", "training.micro_batch_tokens=4096"])
+    }
+
+    @Test func otherSeedsAndDropoutsDiffer() throws {
+        try tiny.trains(settings, into: "a")
+        for (name, change) in [("b", "training.seed=43"), ("c", "lora.lora_dropout=0.2"), ("d", "lora.lora_dropout=0")]
+        {
+            try tiny.trains(settings + [change], into: name)
+            #expect(try tiny.adapter(name) != tiny.adapter("a"), "\(change) changes nothing")
+        }
+    }
+
+    @Test func evaluationToo() throws {
+        try tiny.trains(settings, into: "run")
+        let alone = try tiny.evaluates(["--data", "ragged.jsonl", "--adapter", "run/adapter"])
+        #expect(alone["adapter"]?["loss"]?.double != alone["base"]?["loss"]?.double)
+        for ranks in 1...4 {
+            let shared = try tiny.evaluates(["--data", "ragged.jsonl", "--adapter", "run/adapter"], ranks: ranks)
+            #expect(shared.text() == alone.text())
+        }
+    }
+
+    /// The lines of all events but the first, without times.
+    private func comparable(_ folder: String) throws -> [String] {
+        let times = ["time", "seconds", "tokens_per_second", "wait_seconds", "path", "adapter_path"]
+        return try tiny.events(folder).dropFirst().map { event in
+            JSON.object(JSONObject(event.object!.members.filter { !times.contains($0.key) })).text()
+        }
+    }
+}
