@@ -68,6 +68,11 @@ private let chat = """
         let row = "{\"instruction\": \"a\", \"output\": \"b\"}"
         #expect(
             try Trial(row, renderer: PlainRenderer(marksBlocks: true)).rows() == ["[user]a\n[assistant]⟦b</s>\n⟧"])
+        // A stop token that the template writes after a block that has one is not the assistant's.
+        let ended = PlainRenderer(ending: { $0 == "assistant" ? "</s>" : "" }, trailer: "</s>", marksBlocks: true)
+        #expect(try Trial(row, renderer: ended).rows() == ["[user]a[assistant]⟦b</s>⟧</s>"])
+        let unended = PlainRenderer(ending: { _ in "" }, trailer: " </s></s>", marksBlocks: true)
+        #expect(try Trial(row, renderer: unended).rows() == ["[user]a[assistant]⟦b </s>⟧</s>"])
         var short = PlainRenderer(ending: { _ in "" }, marksBlocks: true)
         short.header = { $0 == "assistant" ? "[assistant]" : "[user]" }
         #expect(try Trial(row, renderer: short).rows() == ["[user]a[assistant]⟦b⟧"])

@@ -19,6 +19,9 @@ import Testing
         // 24 tokens make 3 pieces of at most 10, and four examples of 6 do not fit three such pieces.
         #expect(MicroBatches.cut([6, 6, 6, 6], limit: 10, atLeast: 1).count == 4)
         #expect(MicroBatches.cut([5, 5, 5, 5], limit: 10, atLeast: 1).count == 2)
+        // 9 and 6 + 5: one token more than two pieces hold.
+        #expect(MicroBatches.cut([9, 6, 5], limit: 10, atLeast: 1) == [[0], [1], [2]])
+        #expect(MicroBatches.cut([9, 6, 4], limit: 10, atLeast: 1) == [[0], [1, 2]])
     }
 
     @Test func aLongExampleStandsAlone() {

@@ -55,6 +55,8 @@ struct PlainRenderer: ConversationRenderer {
     var prefix = ""
     var header: @Sendable (String) -> String = { role in "[\(role)]" }
     var ending: @Sendable (String) -> String = { role in role == "assistant" ? "</s>\n" : "\n" }
+    /// What follows the last message.
+    var trailer = ""
     var refusesSystem = false
     /// Marks the assistant's text from its header to its ending, as a `{% generation %}` block may.
     var marksBlocks = false
@@ -77,6 +79,7 @@ struct PlainRenderer: ConversationRenderer {
             let span = MessageSpan(message: index, range: start..<end)
             if role == "assistant" { result.assistant.append(span) } else if !marksBlocks { result.others.append(span) }
         }
+        result.text += Array(trailer.utf8)
         if addGenerationPrompt { result.text += Array(header("assistant").utf8) }
         return result
     }
