@@ -8,6 +8,8 @@ public import Tensors
 /// Shapes: q, o (tokens, heads · size); k, v (tokens, keyHeads · size). Scores exist for one block of queries at a time.
 public struct Attention: Sendable {
     public let heads: Int, keyHeads: Int, size: Int
+    /// Tokens of the longest example whose scores for one query fit a worker's scratch memory.
+    public static let longestExample = Workers.scoreFloats
     private let scale: Float
 
     public init(heads: Int, keyHeads: Int, size: Int) {

@@ -71,8 +71,8 @@ struct ThreadOptions: ParsableArguments {
     var threads: Int?
 
     func validate() throws {
-        if let threads, threads < 1 {
-            throw ValidationError("--threads: found \(threads), expected a whole number of at least 1")
+        if let threads, !(1...1024).contains(threads) {
+            throw ValidationError("--threads: found \(threads), expected a whole number from 1 to 1024")
         }
     }
 }

@@ -32,7 +32,8 @@ extension ProgramTests {
         @Test func unknownOptionsAndCommands() throws {
             try expectRefusal(["train", "--confg", "x.yaml"], code: 2, ["--confg", "--config"], in: folder.path)
             try expectRefusal(["trian"], code: 2, ["trian"], in: folder.path)
-            try expectRefusal(["train", "--threads", "0"], code: 2, ["--threads", "0", "at least 1"], in: folder.path)
+            try expectRefusal(
+                ["train", "--threads", "0"], code: 2, ["--threads", "0", "from 1 to 1024"], in: folder.path)
             try expectRefusal(
                 ["train", "--threads", "two"], code: 2, ["--threads", "two"], in: folder.path, ranks: [nil])
             try expectRefusal(["train", "--config"], code: 2, ["--config"], in: folder.path, ranks: [nil])

@@ -96,7 +96,7 @@ import Testing
         ("model", "path", "\"\"", "found \"\", expected the path of a Hugging Face model folder or a GGUF file"),
         ("data", "train", "[1]", "found [1], expected the path of a JSONL file, or a list of them"),
         ("data", "eval_split", "1", "found 1, expected a number above 0 and below 1"),
-        ("data", "max_length", "1", "found 1, expected a whole number of at least 2"),
+        ("data", "max_length", "1", "found 1, expected a whole number from 2 to 262144"),
         ("data", "template_date", "\"2023-02-29\"", "found \"2023-02-29\", expected a day as YYYY-MM-DD"),
         (
             "data", "columns", "{\"promt\": \"q\"}",

@@ -36,21 +36,25 @@ struct ConfigField<Section>: Sendable {
     }
 
     /// A whole number of at least `minimum`.
-    static func integer(_ key: String, _ path: SendablePath<Section, Int>, atLeast minimum: Int = 1)
-        -> ConfigField
-    {
+    static func integer(
+        _ key: String, _ path: SendablePath<Section, Int>, atLeast minimum: Int = 1,
+        atMost maximum: Int = Int(Int32.max)
+    ) -> ConfigField {
         ConfigField(
-            key, path, expected: wholeNumber(minimum), decode: { Self.integer($0, atLeast: minimum) },
-            encode: { .integer(Int64($0)) })
+            key, path, expected: wholeNumber(minimum, maximum),
+            decode: { Self.integer($0, atLeast: minimum, atMost: maximum) }, encode: { .integer(Int64($0)) })
     }
 
     /// A whole number of at least `minimum`, or nothing.
-    static func integer(_ key: String, _ path: SendablePath<Section, Int?>, atLeast minimum: Int = 1)
-        -> ConfigField
-    {
+    static func integer(
+        _ key: String, _ path: SendablePath<Section, Int?>, atLeast minimum: Int = 1,
+        atMost maximum: Int = Int(Int32.max)
+    ) -> ConfigField {
         ConfigField(
-            key, path, expected: wholeNumber(minimum),
-            decode: { $0.isNull ? .some(nil) : Self.integer($0, atLeast: minimum).map { .some($0) } },
+            key, path, expected: wholeNumber(minimum, maximum),
+            decode: {
+                $0.isNull ? .some(nil) : Self.integer($0, atLeast: minimum, atMost: maximum).map { .some($0) }
+            },
             encode: { $0.map { .integer(Int64($0)) } })
     }
 
@@ -154,12 +158,15 @@ struct ConfigField<Section>: Sendable {
             })
     }
 
-    private static func integer(_ tree: JSON, atLeast minimum: Int) -> Int? {
-        guard let value = tree.int, value >= minimum, value <= Int(Int32.max) else { return nil }
+    private static func integer(_ tree: JSON, atLeast minimum: Int, atMost maximum: Int) -> Int? {
+        guard let value = tree.int, value >= minimum, value <= maximum else { return nil }
         return value
     }
 
-    private static func wholeNumber(_ minimum: Int) -> String { "a whole number of at least \(minimum)" }
+    private static func wholeNumber(_ minimum: Int, _ maximum: Int) -> String {
+        maximum == Int(Int32.max)
+            ? "a whole number of at least \(minimum)" : "a whole number from \(minimum) to \(maximum)"
+    }
 }
 
 /// The numbers that a field allows.

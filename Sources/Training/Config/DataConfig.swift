@@ -1,5 +1,6 @@
 import Datasets
 import JSONText
+import Layers
 
 /// Section `data`: what to train on and how it is read.
 public struct DataConfig: Sendable, Equatable {
@@ -51,7 +52,7 @@ extension DataConfig: ConfigSection {
         .paths("eval", \.eval, expected: "the path of a JSONL file, or a list of them"),
         .number("eval_split", \.evalSplit, .between(0, 1)),
         .path("chat_template", \.chatTemplate, expected: "the path of a file with a Jinja template"),
-        .integer("max_length", \.maxLength, atLeast: 2),
+        .integer("max_length", \.maxLength, atLeast: 2, atMost: Attention.longestExample),
         .choice("long_examples", \.longExamples),
         .choice("train_on", \.trainOn),
         ConfigField(

@@ -84,7 +84,7 @@ extension TrainingConfig: ConfigSection {
         .integer("save_steps", \.saveSteps),
         .integer("early_stopping_patience", \.earlyStoppingPatience),
         .flag("load_best_model_at_end", \.loadBestModelAtEnd),
-        .integer("threads", \.threads),
+        .integer("threads", \.threads, atMost: 1024),
     ]
 }
 
