@@ -41,15 +41,16 @@ public struct DataSummary: Sendable, Equatable {
     /// - Parameters:
     ///   - name: what is meant, such as `data.train`.
     ///   - maxLength: the limit in force, for the message.
+    ///   - isTraining: false for rows that are only evaluated, which teach nothing.
     /// - Throws: `DatasetError`.
-    public func check(name: String, maxLength: Int) throws {
+    public func check(name: String, maxLength: Int, isTraining: Bool = true) throws {
         guard examples > 0 else {
             throw DatasetError(
                 reason: "\(name): no example is left of \(rows) rows: \(droppedUntrained) have no trained token, "
                     + "\(droppedTooLong) are longer than max_length \(maxLength); check data.train_on, data.long_examples and "
                     + "the chat template")
         }
-        guard examplesWithEnd > 0 else {
+        guard examplesWithEnd > 0 || !isTraining else {
             let cause =
                 truncated == examples
                 ? "every example is cut at max_length \(maxLength) before its end; raise data.max_length"

@@ -61,7 +61,7 @@ public struct Adapter: Sendable {
             let a = values[module.a]
             let random = CounterRandom(seed: seed, purpose: RandomPurpose.adapterInit(module: index))
             let bound = 1 / Float(a.columns).squareRoot()
-            a.copy(from: (0..<a.rows * a.columns).map { (2 * random.uniform($0) - 1) * bound })
+            a.copy(from: random.uniforms(a.rows * a.columns).map { (2 * $0 - 1) * bound })
             values[module.b].fill(0)
         }
     }

@@ -22,11 +22,30 @@ public struct CounterRandom: Sendable {
     /// The four 32-bit numbers at a counter.
     public func block(_ a: UInt32, _ b: UInt32, _ c: UInt32, _ d: UInt32) -> (UInt32, UInt32, UInt32, UInt32) {
         var out: (UInt32, UInt32, UInt32, UInt32) = (0, 0, 0, 0)
-        withUnsafeMutableBytes(of: &out) { bytes in
-            let words = bytes.bindMemory(to: UInt32.self).baseAddress!
-            ck_philox([a, b, c, d], [key.0, key.1], words)
+        withUnsafeBytes(of: (a, b, c, d)) { counter in
+            withUnsafeBytes(of: key) { key in
+                withUnsafeMutableBytes(of: &out) { words in
+                    ck_philox(
+                        counter.bindMemory(to: UInt32.self).baseAddress!, key.bindMemory(to: UInt32.self).baseAddress!,
+                        words.bindMemory(to: UInt32.self).baseAddress!)
+                }
+            }
         }
         return out
+    }
+
+    /// The numbers in [0, 1) of indices 0 ..< count, as `uniform` gives them.
+    public func uniforms(_ count: Int) -> [Float] {
+        [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
+            for start in stride(from: 0, to: count, by: 4) {
+                let words = block(
+                    UInt32(truncatingIfNeeded: start / 4), UInt32(truncatingIfNeeded: start >> 34), 0, 0)
+                for (lane, word) in [words.0, words.1, words.2, words.3].enumerated() where start + lane < count {
+                    buffer[start + lane] = Float(word >> 8) * 0x1p-24
+                }
+            }
+            initialized = count
+        }
     }
 
     /// A number in [0, 1) with 24 bits, by index.

@@ -63,6 +63,9 @@ public struct ParameterLayout: Sendable, Equatable {
 
     var pointer: UnsafeMutablePointer<Float> { storage.baseAddress! }
 
+    /// An element is NaN or infinite.
+    public var hasNonFinite: Bool { ck_first_non_finite(storage.baseAddress, layout.count) >= 0 }
+
     /// The elements as bytes, for sending and saving.
     public var bytes: [UInt8] {
         Array(UnsafeRawBufferPointer(start: storage.baseAddress, count: layout.count * 4))

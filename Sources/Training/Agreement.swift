@@ -12,6 +12,21 @@ public struct SharedError: UserFacingError {
 }
 
 extension Communicator {
+    /// Makes sure that all ranks found the same, such as the sizes of files that each opened on its own host.
+    /// - Parameters:
+    ///   - found: what this rank found.
+    ///   - what: what it is about, for the message.
+    /// - Throws: the same `SharedError` on all ranks if one found something else than rank 0.
+    public func agreeOn(_ found: String, what: String) throws {
+        let all = try allGather(Array(found.utf8))
+        guard let other = all.firstIndex(where: { $0 != all[0] }) else { return }
+        throw SharedError(
+            exitCode: 3,
+            description: "\(what) is not the same on all ranks: rank 0 on \(hostNames[0]) found "
+                + "\(String(decoding: all[0], as: UTF8.self)), rank \(other) on \(hostNames[other]) found "
+                + "\(String(decoding: all[other], as: UTF8.self)); give all hosts the same files")
+    }
+
     /// Does work that can fail on any rank, such as reading files, and then lets all ranks go on, or all fail together.
     ///
     /// The work itself must not call the communicator: a rank that fails would leave the others waiting.

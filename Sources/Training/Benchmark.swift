@@ -44,7 +44,7 @@ public struct BenchmarkResult: Sendable {
 public func runBenchmark(config: RunConfig, options: BenchmarkOptions) throws -> BenchmarkResult {
     let session = try Session(config: config, adapter: .config)
     let adapter = session.adapter!
-    let threads = threadCount(requested: options.threads ?? config.training.threads, localRanks: 1)
+    let threads = options.threads ?? config.training.threads ?? AffinityMask.own().cores()
     let workers = Workers(count: threads)
     let lengths = stride(from: 0, to: options.tokens, by: options.exampleTokens).map {
         min(options.exampleTokens, options.tokens - $0)

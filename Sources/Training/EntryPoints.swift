@@ -17,9 +17,10 @@ import Tokenizers
 public func runTraining(
     config: RunConfig, options: RunOptions, world: Communicator, report: (TrainingEvent) -> Void
 ) throws {
-    let config = try withAgreedDate(config, world)
-    let session = try world.together { try Session(config: config, adapter: .config) }
-    var trainer = try Trainer(session, world: world, requestedThreads: options.threads)
+    var config = try withAgreedDate(config, world)
+    config.model.dtype = .fp32
+    let session = try world.together { [config] in try Session(config: config, adapter: .config) }
+    var trainer = try Trainer(session, world: world, options: options)
     let results = try world.together {
         try world.rank == 0
             ? RunResults(
@@ -48,12 +49,12 @@ public func runEvaluation(
 ) throws -> EvaluationResult {
     let config = try withAgreedDate(config, world)
     let session = try world.together { try Session(config: config, adapterFolder: options.adapter) }
-    let threads = threadCount(requested: options.threads ?? config.training.threads, localRanks: world.localSize)
+    let threads = try world.threads(requested: options.threads ?? config.training.threads)
     let held = try HeldOutRows(session, world: world, threads: threads)
     let (data, rows) = (held.data, held.rows)
     let sizes = data.sizes(of: rows)
     let cut = StepEngine.Cut(config.training)
-    let largest = cut.largest(sizes)
+    let largest = cut.largest(sizes, chunk: StepEngine.Cut.evaluationChunk)
     let decoder = Decoder(base: session.base, adapter: session.adapter, positions: data.longest)
     let engine = StepEngine(
         decoder: decoder, workers: Workers(count: threads),
@@ -63,6 +64,9 @@ public func runEvaluation(
     let base = try engine.evaluate(sizes, usesAdapter: false, load: data.loader(rows))
     let adapted = try session.adapter.map { _ in
         try engine.evaluate(sizes, usesAdapter: true, load: data.loader(rows))
+    }
+    guard base.isFinite, adapted?.isFinite ?? true else {
+        throw SharedError(exitCode: 1, description: "the loss is NaN or infinite; are base and adapter sound?")
     }
     return EvaluationResult(
         examples: rows.count, tokens: sizes.reduce(0) { $0 + $1.tokens }, trainedTokens: Int(base.tokens),
@@ -75,7 +79,7 @@ public func runEvaluation(
 ///   - options: how answers are made.
 ///   - conversations: for each its messages, objects with role and content; the model speaks next.
 ///   - world: the ranks; each calls this, rank 0 does the work.
-///   - emit: gets each answer as it is done, in order, on rank 0 only.
+///   - emit: gets the answers in order when all are done, on rank 0 only.
 /// - Throws: a `SharedError` where all ranks fail together; any other error where one rank fails.
 public func runGeneration(
     config: RunConfig, options: GenerationOptions, conversations: [[JSON]], world: Communicator,
@@ -86,11 +90,17 @@ public func runGeneration(
     let (prompts, stops) = try world.together {
         let encoder = try PromptEncoder(
             tokenizer: session.tokenizer, template: session.template, options: session.dataOptions)
-        return (try conversations.map { try encoder.tokens(of: $0) }, encoder.stopTokens)
+        let prompts = try conversations.map { try encoder.tokens(of: $0) }
+        if let empty = prompts.firstIndex(where: \.isEmpty) {
+            throw InputError(
+                session.base.path, reason: "the chat template gives no text for prompt \(empty + 1); nothing to answer")
+        }
+        return (prompts, encoder.stopTokens)
     }
+    let own = AffinityMask.own()
     guard world.rank == 0 else { return }
     let begin = ContinuousClock.now
-    let threads = threadCount(requested: options.threads ?? config.training.threads, localRanks: 1)
+    let threads = options.threads ?? config.training.threads ?? own.cores()
     let generator = Generator(
         base: session.base, adapter: session.adapter, workers: Workers(count: threads), stopTokens: stops)
     let answers = generator.answers(prompts, sampling: Sampling(options))
@@ -108,7 +118,7 @@ public func runGeneration(
 private func withAgreedDate(_ config: RunConfig, _ world: Communicator) throws -> RunConfig {
     var config = config
     if config.data.templateDate == nil {
-        let today = Date.now.formatted(.iso8601.year().month().day())
+        let today = Date.now.formatted(Date.ISO8601FormatStyle(timeZone: .current).year().month().day())
         config.data.templateDate = String(decoding: try world.broadcast(Array(today.utf8)), as: UTF8.self)
     }
     return config

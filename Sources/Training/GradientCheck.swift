@@ -24,15 +24,7 @@ extension Trainer {
         disturb(adapter)
 
         let sums = ExactSums(adapter.values.layout)
-        var nonFinite: String?
-        _ = engine.decoder.train(
-            batch, factor: 1 / Float(batch.targets.count), dropout: nil, addingTo: sums, arena: engine.arena,
-            on: engine.workers
-        ) { name, value in
-            guard nonFinite == nil, let place = value.firstNonFinite() else { return }
-            nonFinite = "\(name): row \(place.row), column \(place.column) is \(value[place.row, place.column])"
-        }
-        if let nonFinite {
+        if let nonFinite = firstNonFinite(in: batch, dropout: nil, sums) {
             throw SharedError(exitCode: 1, description: "--debug: the first output that is not finite is \(nonFinite)")
         }
         try tell("debug: every layer's output is finite on an example of \(example.tokens.count) tokens")
@@ -42,6 +34,33 @@ extension Trainer {
                 "debug: \(entry.name) (\(entry.rows), \(entry.columns)): |value| \(rms(adapter.values[index].elements)), "
                     + "|gradient| \(rms(sums.values(entry: index))) (root mean square)")
         }
+    }
+
+    /// The first output or gradient of a layer that is not finite on any of these rows, each run by itself.
+    func firstNonFinite(_ rows: [Int], dropout: Decoder.Dropout) throws -> String? {
+        let sums = ExactSums(session.adapter!.values.layout)
+        for row in rows {
+            let example = try train.dataset.example(row)
+            var batch = PackedBatch()
+            batch.append(tokens: example.tokens, labels: example.labels, key: UInt32(truncatingIfNeeded: row))
+            if let found = firstNonFinite(in: batch, dropout: dropout, sums) {
+                let origin = train.dataset.origin(row)
+                return "--debug: the first output that is not finite is \(found), at \(origin.file):\(origin.line)"
+            }
+        }
+        return nil
+    }
+
+    private func firstNonFinite(in batch: PackedBatch, dropout: Decoder.Dropout?, _ sums: ExactSums) -> String? {
+        var found: String?
+        _ = engine.decoder.train(
+            batch, factor: 1 / Float(max(batch.targets.count, 1)), dropout: dropout, addingTo: sums,
+            arena: engine.arena, on: engine.workers
+        ) { name, value in
+            guard found == nil, let place = value.firstNonFinite() else { return }
+            found = "\(name): row \(place.row), column \(place.column) is \(value[place.row, place.column])"
+        }
+        return found
     }
 
     private func disturb(_ adapter: Adapter) {
@@ -65,9 +84,9 @@ extension Trainer {
             let order = gradients.indices.sorted { abs(gradients[$0]) > abs(gradients[$1]) }
             for element in order.prefix(perTensor) {
                 let (row, column) = (element / entry.columns, element % entry.columns)
-                let measured = difference(adapter.values[index], row, column, Double(gradients[element]), batch)
                 let gradient = Double(gradients[element])
-                let error = abs(measured - gradient) / max(abs(measured), abs(gradient), 1e-5)
+                let (measured, noise) = difference(adapter.values[index], row, column, gradient, batch)
+                let error = max(0, abs(measured - gradient) - noise) / max(abs(measured), abs(gradient), 1e-12)
                 if error >= worst.error {
                     worst = (
                         error, "\(entry.name)[\(row), \(column)]: gradient \(gradient), difference \(measured)"
@@ -83,20 +102,22 @@ extension Trainer {
         try tell("debug: gradients agree with finite differences; worst by \(percent) %: \(worst.text)")
     }
 
-    /// (loss(x + ε) − loss(x − ε)) / 2ε at one element, with ε such that the loss moves by about 2·10⁻³.
+    /// (loss(x + ε) − loss(x − ε)) / 2ε at one element, with ε such that the loss moves by about 2·10⁻³, and how far the
+    /// rounding of a loss in fp32 may move that.
     private func difference(
         _ matrix: MatrixView, _ row: Int, _ column: Int, _ gradient: Double, _ batch: PackedBatch
-    ) -> Double {
+    ) -> (slope: Double, noise: Double) {
         let value = matrix[row, column]
-        let step = Float(min(0.05, max(1e-3, 1e-3 / max(abs(gradient), 1e-9))))
+        let step = Float(min(0.05, 1e-3 / max(abs(gradient), 1e-9)))
         func loss(_ changed: Float) -> Double {
             matrix[row, column] = changed
             return engine.decoder.evaluate(batch, arena: engine.arena, on: engine.workers).mean
         }
         let (above, below) = (value + step, value - step)
-        let slope = (loss(above) - loss(below)) / Double(above - below)
+        let (upper, lower) = (loss(above), loss(below))
         matrix[row, column] = value
-        return slope
+        let width = Double(above - below)
+        return ((upper - lower) / width, 4e-6 * max(abs(upper), 1) / width)
     }
 
     private func rms(_ values: [Float]) -> Float {

@@ -92,7 +92,7 @@ public struct Answer: Sendable {
     public var promptTokens: Int, answerTokens: Int
     /// Whether the model ended the answer itself, within the most tokens allowed.
     public var isComplete: Bool
-    /// Wall time in seconds.
+    /// Wall time of all answers together, in seconds.
     public var seconds: Double
 
     public init(

@@ -108,7 +108,7 @@ struct Session {
     private static func adapter(_ config: AdapterConfig, _ base: BaseModel) throws -> Adapter {
         let targets: [String]
         do { targets = try config.targetModules.select(from: base.adaptableGroups.joined().map(\.path)) } catch {
-            throw ConfigError(key: "lora.target_modules", reason: error.reason)
+            throw ConfigError(key: "lora", reason: error.reason)
         }
         return Adapter(groups: base.adaptableGroups, rank: config.r, scale: Float(config.scaling), targets: targets)
     }

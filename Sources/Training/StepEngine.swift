@@ -26,6 +26,8 @@ public struct StepEngine {
     /// How a batch is cut into micro-batches.
     public struct Cut: Sendable {
         public let microBatchTokens: Int, microBatchesPerStep: Int
+        /// Examples of an evaluation that are cut into micro-batches together.
+        static let evaluationChunk = 128
         public init(microBatchTokens: Int, microBatchesPerStep: Int) {
             self.microBatchTokens = microBatchTokens
             self.microBatchesPerStep = microBatchesPerStep
@@ -37,8 +39,8 @@ public struct StepEngine {
         }
 
         /// The most tokens, and the most trained ones, of any micro-batch of these examples.
-        func largest(_ sizes: [ExampleSize]) -> (tokens: Int, trained: Int) {
-            pieces(sizes).reduce((0, 0)) { most, piece in
+        func largest(_ sizes: [ExampleSize], chunk: Int = Int.max) -> (tokens: Int, trained: Int) {
+            pieces(sizes, chunk: min(chunk, max(1, sizes.count))).reduce((0, 0)) { most, piece in
                 (
                     max(most.0, piece.reduce(0) { $0 + sizes[$1].tokens }),
                     max(most.1, piece.reduce(0) { $0 + sizes[$1].trained })
@@ -47,6 +49,14 @@ public struct StepEngine {
         }
 
         /// The micro-batches of examples with these sizes, as positions in the batch.
+        /// Where the order of examples is free, as in an evaluation, `chunk` bounds how many are cut together.
+        public func pieces(_ sizes: [ExampleSize], chunk: Int) -> [[Int]] {
+            stride(from: 0, to: sizes.count, by: chunk).flatMap { first in
+                pieces(Array(sizes[first..<min(sizes.count, first + chunk)])).map { $0.map { $0 + first } }
+            }
+        }
+
+        /// The micro-batches of the examples of one step, as positions in the batch.
         public func pieces(_ sizes: [ExampleSize]) -> [[Int]] {
             MicroBatches.cut(sizes.map(\.tokens), limit: microBatchTokens, atLeast: microBatchesPerStep)
         }
@@ -77,7 +87,7 @@ public struct StepEngine {
         sums.zero()
         let trained = sizes.reduce(0) { $0 + $1.trained }
         var step = StepSums()
-        for piece in share(of: sizes) {
+        for piece in share(of: sizes, cut.pieces(sizes)) {
             let batch = try pack(piece, load)
             step.loss.add(
                 decoder.train(
@@ -99,7 +109,7 @@ public struct StepEngine {
     /// - Throws: what `load` throws, and `MPIError`.
     public func evaluate(_ sizes: [ExampleSize], usesAdapter: Bool, load: Load) throws -> LossSum {
         var step = StepSums()
-        for piece in share(of: sizes) {
+        for piece in share(of: sizes, cut.pieces(sizes, chunk: Cut.evaluationChunk)) {
             let batch = try pack(piece, load)
             step.loss.add(decoder.evaluate(batch, usesAdapter: usesAdapter, arena: arena, on: workers))
         }
@@ -107,8 +117,7 @@ public struct StepEngine {
     }
 
     /// The pieces that this rank computes.
-    private func share(of sizes: [ExampleSize]) -> [[Int]] {
-        let pieces = cut.pieces(sizes)
+    private func share(of sizes: [ExampleSize], _ pieces: [[Int]]) -> [[Int]] {
         let costs = pieces.map { $0.reduce(0) { $0 + sizes[$1].tokens } }
         return MicroBatches.deal(costs, ranks: world.size)[world.rank].map { pieces[$0] }
     }

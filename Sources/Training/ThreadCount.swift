@@ -1,30 +1,42 @@
+import Collectives
 import Foundation
 
-/// The cores of this process's affinity mask, as the kernel states it in /proc/self/status.
-public func affinityCores() -> Int {
-    let cores = ProcessInfo.processInfo.processorCount
-    guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
-        let line = status.split(separator: "\n").first(where: { $0.hasPrefix("Cpus_allowed:") })
-    else { return cores }
-    let allowed = line.dropFirst("Cpus_allowed:".count).reduce(0) { $0 + ($1.hexDigitValue ?? 0).nonzeroBitCount }
-    return max(1, min(allowed, cores))
+/// The cores that a process may run on.
+struct AffinityMask: Equatable {
+    /// As the kernel writes it: hexadecimal digits in groups.
+    let text: String
+
+    /// This process's, from /proc/self/status; empty where that is not to be read.
+    static func own() -> AffinityMask {
+        let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+        let line = status.split(separator: "\n").first { $0.hasPrefix("Cpus_allowed:") } ?? ""
+        return AffinityMask(text: line.dropFirst("Cpus_allowed:".count).trimmingCharacters(in: .whitespaces))
+    }
+
+    /// How many cores it allows, of those that the node has.
+    func cores(ofNode count: Int = ProcessInfo.processInfo.processorCount) -> Int {
+        let allowed = text.reduce(0) { $0 + ($1.hexDigitValue ?? 0).nonzeroBitCount }
+        return allowed == 0 ? count : min(allowed, count)
+    }
 }
 
-/// The cores of this node.
-public func nodeCoreCount() -> Int { ProcessInfo.processInfo.processorCount }
-
-/// Threads of a rank: what is asked for, else its share of the cores that the ranks of its node may use, without
-/// oversubscription. A mask that is narrower than the node's ranks would need was set for this rank alone.
+/// Threads of each rank without oversubscription: the ranks of a host that may use the same cores share them.
 /// - Parameters:
-///   - requested: threads asked for, or nil.
-///   - localRanks: ranks on this node.
-///   - allowedCores: cores of this process's affinity mask.
-///   - nodeCores: cores of the node.
+///   - rank: the one that asks.
+///   - hosts: of every rank.
+///   - masks: of every rank.
+///   - cores: that the mask of `rank` allows.
 /// - Returns: at least 1.
-public func threadCount(
-    requested: Int?, localRanks: Int, allowedCores: Int = affinityCores(), nodeCores: Int = nodeCoreCount()
-) -> Int {
-    if let requested { return requested }
-    let isShared = allowedCores >= nodeCores || allowedCores >= localRanks
-    return max(1, isShared ? allowedCores / max(1, localRanks) : allowedCores)
+func threadShare(rank: Int, hosts: [String], masks: [AffinityMask], cores: Int) -> Int {
+    let sharing = hosts.indices.count { hosts[$0] == hosts[rank] && masks[$0] == masks[rank] }
+    return max(1, cores / max(1, sharing))
+}
+
+extension Communicator {
+    /// Threads for this rank: those asked for, else its share of the cores that it may use. Every rank calls this.
+    func threads(requested: Int?) throws -> Int {
+        let own = AffinityMask.own()
+        let masks = try allGather(Array(own.text.utf8)).map { AffinityMask(text: String(decoding: $0, as: UTF8.self)) }
+        return requested ?? threadShare(rank: rank, hosts: hostNames, masks: masks, cores: own.cores())
+    }
 }

@@ -17,6 +17,7 @@ struct Trainer {
     let schedule: LearningRateSchedule
     let totalSteps: Int
     let engine: StepEngine
+    private let isDebugging: Bool
     private var optimizer: Optimizer
     private let sums: ExactSums
     private var best: (record: EvaluationRecord, values: [UInt8])?
@@ -25,13 +26,14 @@ struct Trainer {
     private var config: TrainingConfig { session.config.training }
     private var adapter: Adapter { session.adapter! }
 
-    init(_ session: Session, world: Communicator, requestedThreads: Int?) throws {
+    init(_ session: Session, world: Communicator, options: RunOptions) throws {
         self.session = session
         self.world = world
+        isDebugging = options.debug
         let config = session.config
-        let threads = threadCount(requested: requestedThreads ?? config.training.threads, localRanks: world.localSize)
+        let threads = try world.threads(requested: options.threads ?? config.training.threads)
         train = try TrainingData(
-            config.data.train, name: "data.train", session: session, world: world, threads: threads)
+            config.data.train, name: "data.train", session: session, world: world, threads: threads, isTraining: true)
         var rows = train.usedRows
         if config.data.evalSplit != nil {
             let split = try HeldOutRows.split(train, session, world)
@@ -47,7 +49,8 @@ struct Trainer {
             rows: rows, batchSize: config.training.globalBatchSize, seed: UInt64(config.training.seed),
             shuffles: config.data.shuffle)
         totalSteps =
-            config.training.maxSteps ?? Int((config.training.epochs * Double(plan.stepsPerEpoch)).rounded(.up))
+            config.training.maxSteps
+            ?? Int(min((config.training.epochs * Double(plan.stepsPerEpoch)).rounded(.up), Double(Int32.max)))
         schedule = LearningRateSchedule(config.training, totalSteps: totalSteps)
 
         let adapter = session.adapter!
@@ -68,15 +71,28 @@ struct Trainer {
         _ decoder: Decoder, _ plan: BatchPlan, _ data: TrainingData, steps: Int, heldOut: [ExampleSize],
         cut: StepEngine.Cut, hasDropout: Bool
     ) -> Int {
+        let most = largestPiece(plan, data, steps: steps, cut: cut)
+        let held = cut.largest(heldOut, chunk: StepEngine.Cut.evaluationChunk)
+        return max(
+            decoder.trainingArenaBytes(tokens: most.tokens, trained: most.trained, hasDropout: hasDropout),
+            decoder.evaluationArenaBytes(tokens: held.tokens, trained: held.trained))
+    }
+
+    /// The most tokens, and the most trained ones, of any micro-batch of the run. Of very long runs a bound: no micro-batch is
+    /// larger than the limit, or than the longest example.
+    private static func largestPiece(
+        _ plan: BatchPlan, _ data: TrainingData, steps: Int, cut: StepEngine.Cut
+    ) -> (tokens: Int, trained: Int) {
+        if steps > 20_000 || steps * plan.batchSize > 1_000_000 {
+            let bound = max(cut.microBatchTokens, data.longest)
+            return (bound, bound)
+        }
         var most = (tokens: 0, trained: 0)
         for step in 0..<steps {
             let piece = cut.largest(data.sizes(of: plan.batch(step)))
             most = (max(most.tokens, piece.tokens), max(most.trained, piece.trained))
         }
-        let held = cut.largest(heldOut)
-        return max(
-            decoder.trainingArenaBytes(tokens: most.tokens, trained: most.trained, hasDropout: hasDropout),
-            decoder.evaluationArenaBytes(tokens: held.tokens, trained: held.trained))
+        return most
     }
 
     // MARK: The run
@@ -118,9 +134,15 @@ struct Trainer {
             probability: session.config.lora.loraDropout, seed: UInt64(config.seed), step: step)
         let result = try engine.train(
             train.sizes(of: rows), load: train.loader(rows), dropout: dropout, into: sums)
-        try checkFinite(result, step: step, rows: rows)
+        try checkFinite(result, step: step, rows: rows, dropout: dropout)
         let rate = schedule[step]
         let norm = optimizer.update(sums, learningRate: rate, on: engine.workers)
+        if adapter.values.hasNonFinite {
+            throw SharedError(
+                exitCode: 1,
+                description: "step \(step + 1): the update left the range of fp32; lower training.learning_rate \(rate)"
+            )
+        }
         let seconds = begin.duration(to: .now).seconds
         var waits = [result.waitSeconds]
         try world.allReduceMax(&waits)
@@ -131,19 +153,25 @@ struct Trainer {
             tokensPerSecond: Double(result.tokens) / seconds, waitSeconds: waits[0])
     }
 
-    private func checkFinite(_ result: StepSums, step: Int, rows: [Int]) throws {
+    private func checkFinite(_ result: StepSums, step: Int, rows: [Int], dropout: Decoder.Dropout) throws {
         guard result.sawNonFinite || result.sawOutOfRange || !result.loss.isFinite else { return }
         let origins = rows.map { train.dataset.origin($0) }.map { "\($0.file):\($0.line)" }.joined(separator: ", ")
         let what = result.sawNonFinite || !result.loss.isFinite ? "is NaN or infinite" : "left the range of ±16,384"
+        let culprit = isDebugging ? try firstNonFinite(rows, dropout: dropout) : nil
         throw SharedError(
             exitCode: 1,
-            description: "step \(step + 1): the loss or a gradient \(what); the adapter was not changed by this step. "
+            description: (culprit.map { "\($0); " } ?? "")
+                + "step \(step + 1): the loss or a gradient \(what); the adapter was not changed by this step. "
                 + "Lower training.learning_rate, or look for bad rows in: \(origins)")
     }
 
     /// Returns true if training should end early.
     private mutating func evaluate(after step: Int, _ report: (TrainingEvent) throws -> Void) throws -> Bool {
-        let loss = try heldOutLoss(usesAdapter: true).mean
+        let loss = try heldOutLoss().mean
+        guard loss.isFinite else {
+            throw SharedError(
+                exitCode: 1, description: "the held-out loss after step \(step) is NaN or infinite; nothing was saved")
+        }
         let isBest = best.map { loss < $0.record.loss } ?? true
         let record = EvaluationRecord(step: step, loss: loss, perplexity: exp(loss), isBest: isBest)
         if isBest {
@@ -156,9 +184,8 @@ struct Trainer {
         return config.earlyStoppingPatience.map { evaluationsWithoutGain >= $0 } ?? false
     }
 
-    func heldOutLoss(usesAdapter: Bool) throws -> LossSum {
-        try engine.evaluate(
-            heldOut!.sizes(of: heldOutRows), usesAdapter: usesAdapter, load: heldOut!.loader(heldOutRows))
+    private func heldOutLoss() throws -> LossSum {
+        try engine.evaluate(heldOut!.sizes(of: heldOutRows), usesAdapter: true, load: heldOut!.loader(heldOutRows))
     }
 
     private func save(_ results: RunResults?, _ report: (TrainingEvent) throws -> Void) throws {
@@ -167,6 +194,8 @@ struct Trainer {
         }
         if let results { try report(.saved(path: results.adapterPath)) }
     }
+
+    private func data(longerThan positions: Int) -> Bool { max(train.longest, heldOut?.longest ?? 0) > positions }
 
     /// What is known before the first step.
     var summary: RunSummary {
@@ -178,10 +207,19 @@ struct Trainer {
         if session.config.data.evalSplit != nil {
             lines.append("held out: \(heldOutRows.count) of the examples (data.eval_split)")
         }
-        if pieces % world.size != 0 {
+        if data(longerThan: session.base.config.maxPositions) {
+            lines.append(
+                "the longest example has more tokens than the \(session.base.config.maxPositions) positions that the model was "
+                    + "trained for; lower data.max_length")
+        }
+        if config.globalBatchSize < world.size {
+            lines.append(
+                "a step has \(config.globalBatchSize) examples for \(world.size) ranks, so that some idle; raise "
+                    + "training.global_batch_size")
+        } else if pieces % world.size != 0 {
             lines.append(
                 "a step has \(pieces) micro-batches for \(world.size) ranks"
-                    + (pieces < world.size ? ": \(world.size - pieces) ranks idle" : "")
+                    + (pieces < world.size ? ", so that some idle" : "")
                     + "; training.micro_batches_per_step: \((pieces + world.size - 1) / world.size * world.size) "
                     + "would keep all busy")
         }

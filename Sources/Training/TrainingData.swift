@@ -1,6 +1,7 @@
 import ChatTemplates
 import Collectives
 import Datasets
+import Foundation
 import Tokenizers
 
 /// Rows of a data set with their sizes, which every rank knows.
@@ -13,19 +14,28 @@ struct TrainingData {
 
     /// Opens files and measures them, each rank its share of the rows.
     init(
-        _ files: [String], name: String, session: Session, world: Communicator, threads: Int
+        _ files: [String], name: String, session: Session, world: Communicator, threads: Int, isTraining: Bool
     ) throws {
         let dataset = try world.together {
             try SFTDataset(
                 files: files, options: session.dataOptions, tokenizer: session.tokenizer, template: session.template)
         }
+        try world.agreeOn(
+            ([String(dataset.count)] + files.map { "\($0) \(Self.size(of: $0))" }).joined(separator: ", "), what: name)
         let share = dataset.count * world.rank / world.size..<dataset.count * (world.rank + 1) / world.size
         let mine = try world.together { try dataset.measure(share, threads: threads) }
         let sizes = try world.allGather(ExampleSize.packed(mine)).flatMap(ExampleSize.unpacked)
-        try world.together { try DataSummary(sizes).check(name: name, maxLength: session.config.data.maxLength) }
+        try world.together {
+            try DataSummary(sizes).check(
+                name: name, maxLength: session.config.data.maxLength, isTraining: isTraining)
+        }
         self.sizes = sizes
         self.dataset = dataset
         self.name = name
+    }
+
+    private static func size(of file: String) -> Int {
+        (try? FileManager.default.attributesOfItem(atPath: file)[.size] as? Int) ?? -1
     }
 
     /// Rows that are trained on or evaluated.
@@ -58,11 +68,14 @@ struct HeldOutRows {
     init(_ session: Session, world: Communicator, threads: Int) throws {
         let config = session.config.data
         guard config.evalSplit != nil else {
-            data = try TrainingData(config.eval, name: "data.eval", session: session, world: world, threads: threads)
+            data = try TrainingData(
+                config.eval, name: "data.eval", session: session, world: world, threads: threads,
+                isTraining: false)
             rows = data.usedRows
             return
         }
-        data = try TrainingData(config.train, name: "data.train", session: session, world: world, threads: threads)
+        data = try TrainingData(
+            config.train, name: "data.train", session: session, world: world, threads: threads, isTraining: false)
         rows = try Self.split(data, session, world).heldOut
     }
 

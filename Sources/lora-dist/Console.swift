@@ -2,9 +2,14 @@ import Foundation
 import Logging
 import Synchronization
 
-/// Writes a result to stdout, and ends its line.
+/// Writes a result to stdout, and ends its line. A result that cannot be written ends the program with exit code 1.
 func writeResult(_ text: String) {
-    try? FileHandle.standardOutput.write(contentsOf: Data((text + "\n").utf8))
+    do {
+        try FileHandle.standardOutput.write(contentsOf: Data((text + "\n").utf8))
+    } catch {
+        writeError("Error: the result cannot be written to stdout: \(error.localizedDescription)")
+        exit(1)
+    }
 }
 
 /// Writes a line to stderr.

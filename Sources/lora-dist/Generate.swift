@@ -58,7 +58,8 @@ struct Generate: ParsableCommand {
 
     func validate() throws {
         try require(!prompt.isEmpty || prompts != nil, "give --prompt or --prompts")
-        try require(maxNewTokens >= 1, "--max-new-tokens: found \(maxNewTokens), expected at least 1")
+        try require(
+            (1...65_536).contains(maxNewTokens), "--max-new-tokens: found \(maxNewTokens), expected from 1 to 65536")
         try require(
             temperature >= 0 && temperature.isFinite, "--temperature: found \(temperature), expected at least 0")
         try require(topP > 0 && topP <= 1, "--top-p: found \(topP), expected above 0 and at most 1")

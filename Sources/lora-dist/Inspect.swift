@@ -1,4 +1,5 @@
 import ArgumentParser
+import Collectives
 import Foundation
 import JSONText
 import LoRA
@@ -21,11 +22,15 @@ struct Inspect: ParsableCommand {
     var json = false
 
     func run() throws {
+        guard (launchedRank ?? 0) == 0 else { return }
         let path = expandingHome(adapter)
         try InputFiles.checkAdapter(path)
         let folder = try PEFTFolder.read(path)
         let norms = folder.updateNorms
         let total = Self.root(norms.map(\.norm))
+        guard total.isFinite else {
+            throw InputError(path, reason: "the adapter holds numbers that are NaN or infinite")
+        }
         let kinds = Dictionary(grouping: norms) { String($0.module.split(separator: ".").last ?? "") }
             .map { (kind: $0.key, count: $0.value.count, norm: Self.root($0.value.map(\.norm))) }
             .sorted { $0.kind < $1.kind }

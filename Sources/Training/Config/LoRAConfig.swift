@@ -39,7 +39,7 @@ public struct LoRAConfig: Sendable, Equatable {
 extension LoRAConfig: ConfigSection {
     static let name = "lora"
     static let fields: [ConfigField<LoRAConfig>] = [
-        .integer("r", \.r),
+        .integer("r", \.r, atMost: 65_536),
         .number("lora_alpha", \.loraAlpha, .above(0)),
         .number("lora_dropout", \.loraDropout, .share),
         ConfigField(

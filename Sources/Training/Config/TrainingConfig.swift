@@ -61,7 +61,7 @@ extension TrainingConfig: ConfigSection {
         ConfigField(
             "warmup_steps", \.warmup, expected: "a whole number of steps, or a share of all steps below 1",
             decode: Warmup.init(tree:), encode: \.tree),
-        .number("num_train_epochs", \.epochs, .above(0)),
+        .number("num_train_epochs", \.epochs, .between(0, 1_000_000)),
         ConfigField(
             "max_steps", \.maxSteps, expected: "a whole number of at least 1, or -1 to let the epochs decide",
             decode: { tree in
