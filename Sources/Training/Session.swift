@@ -108,7 +108,9 @@ struct Session {
     private static func adapter(_ config: AdapterConfig, _ base: BaseModel) throws -> Adapter {
         let targets: [String]
         do { targets = try config.targetModules.select(from: base.adaptableGroups.joined().map(\.path)) } catch {
-            throw ConfigError(key: "lora", reason: error.reason)
+            let name = "target_modules: "
+            let reason = error.reason.hasPrefix(name) ? String(error.reason.dropFirst(name.count)) : error.reason
+            throw ConfigError(key: "lora.target_modules", reason: reason)
         }
         return Adapter(groups: base.adaptableGroups, rank: config.r, scale: Float(config.scaling), targets: targets)
     }

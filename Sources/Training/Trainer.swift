@@ -214,12 +214,12 @@ struct Trainer {
         }
         if config.globalBatchSize < world.size {
             lines.append(
-                "a step has \(config.globalBatchSize) examples for \(world.size) ranks, so that some idle; raise "
-                    + "training.global_batch_size")
+                "\(world.size - config.globalBatchSize) ranks idle: training.global_batch_size is \(config.globalBatchSize) for "
+                    + "\(world.size) ranks; raise it to use them all")
         } else if pieces % world.size != 0 {
             lines.append(
                 "a step has \(pieces) micro-batches for \(world.size) ranks"
-                    + (pieces < world.size ? ", so that some idle" : "")
+                    + (pieces < world.size ? ", \(world.size - pieces) ranks idle" : "")
                     + "; training.micro_batches_per_step: \((pieces + world.size - 1) / world.size * world.size) "
                     + "would keep all busy")
         }

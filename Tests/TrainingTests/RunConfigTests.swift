@@ -63,7 +63,7 @@ import Testing
         ("training", "learning_rate", "true", "found true, expected a number above 0"),
         ("training", "learning_rate", "null", "found nothing, expected a number above 0"),
         ("training", "learning_rate", "[1]", "found [1], expected a number above 0"),
-        ("training", "num_train_epochs", "\"3\"", "found \"3\", expected a number above 0"),
+        ("training", "num_train_epochs", "\"3\"", "found \"3\", expected a number above 0 and below 1000000"),
         (
             "training", "lr_scheduler_type", "\"cosin\"",
             "found \"cosin\", expected linear, cosine, constant or constant_with_warmup"
@@ -81,7 +81,7 @@ import Testing
         ("training", "weight_decay", "-0.1", "found -0.1, expected a number of at least 0"),
         ("training", "adam_beta1", "1", "found 1, expected a number of at least 0 and below 1"),
         ("training", "save_steps", "9999999999", "found 9999999999, expected a whole number of at least 1"),
-        ("lora", "r", "0", "found 0, expected a whole number of at least 1"),
+        ("lora", "r", "0", "found 0, expected a whole number from 1 to 65536"),
         ("lora", "lora_dropout", "1.0", "found 1.0, expected a number of at least 0 and below 1"),
         ("lora", "bias", "\"all\"", "found \"all\", expected none"),
         (
@@ -176,7 +176,7 @@ import Testing
     @Test func messagesNameThePlace() throws {
         let tree = try JSON(parsing: #"{"lora": {"r": -2}}"#)
         let error = #expect(throws: ConfigError.self) { try RunConfig(tree: tree, origins: ["lora.r": "x.yaml:7"]) }
-        #expect(error?.description == "x.yaml:7: lora.r: found -2, expected a whole number of at least 1")
+        #expect(error?.description == "x.yaml:7: lora.r: found -2, expected a whole number from 1 to 65536")
         #expect(error?.exitCode == 2)
     }
 
