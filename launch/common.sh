@@ -47,7 +47,7 @@ install_packages() {
 
 # What building, training and fetching the model need, apart from Swift.
 install_what_is_missing() {
-  install_packages libopenmpi-dev openmpi-bin libopenblas-dev pkg-config git python3 python3-pip unzip
+  install_packages libopenmpi-dev openmpi-bin libopenblas-dev pkg-config git ca-certificates python3 python3-pip unzip
 }
 
 # Swift 6.2 or newer.

@@ -51,8 +51,10 @@ extension Filter {
         case ("common", .int(let value)):
             let unit = Int(pow(10, Double(Swift.min(-precision, 18))))
             let remainder = (value % unit + unit) % unit
-            let isUp = remainder * 2 > unit || remainder * 2 == unit && (value - remainder) / unit % 2 != 0
-            let (result, overflowed) = (value - remainder).addingReportingOverflow(isUp ? unit : 0)
+            let (below, isTooLow) = value.subtractingReportingOverflow(remainder)
+            if isTooLow { throw Value.overflow }
+            let isUp = remainder * 2 > unit || remainder * 2 == unit && below / unit % 2 != 0
+            let (result, overflowed) = below.addingReportingOverflow(isUp ? unit : 0)
             if overflowed { throw Value.overflow }
             return .int(result)
         case ("common", .double(let value)):

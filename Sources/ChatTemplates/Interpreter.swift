@@ -254,7 +254,8 @@ final class Interpreter {
 
     private var currentMessage: Int? {
         for loop in loops.reversed() {
-            if case .table(let table) = loop.items[loop.index], table.isMessage,
+            if loop.items.indices.contains(loop.index), case .table(let table) = loop.items[loop.index],
+                table.isMessage,
                 case .message(let message)? = table.source
             {
                 return message

@@ -31,7 +31,8 @@ public struct BaseModel: Sendable {
             throw ModelError("\(path): no such file or folder; model.path is a Hugging Face folder or a GGUF file")
         }
         if isFolder.boolValue {
-            let config = try DecoderConfig(configFile: path + "/config.json")
+            var config = try DecoderConfig(configFile: path + "/config.json")
+            config.endTokens += try DecoderConfig.endTokens(generationConfig: path + "/generation_config.json")
             try self.init(path, config, HuggingFaceNames(), try TensorCollection.folder(path), gguf: nil)
         } else {
             let file = try GGUFFile(path: path)

@@ -15,6 +15,15 @@ extension DecoderConfig {
         try self.init(ConfigReader(path: path, json: json))
     }
 
+    /// The ids that a `generation_config.json` names as ends of a text; none if there is no such file.
+    /// - Throws: `ModelError` that names the file.
+    static func endTokens(generationConfig path: String) throws -> [Int32] {
+        guard let data = FileManager.default.contents(atPath: path) else { return [] }
+        do {
+            return try ConfigReader(path: path, json: try JSON(parsing: Array(data))).ids("eos_token_id")
+        } catch let error as JSONError { throw ModelError("\(path): \(error)") }
+    }
+
     private init(_ reader: ConfigReader) throws {
         try Self.refuseOtherArchitectures(reader)
         hidden = try reader.int("hidden_size")

@@ -43,9 +43,14 @@ enum Decoder: Sendable {
 
     private static func strip(_ token: [UInt8], _ content: [UInt8], _ start: Int, _ stop: Int) -> [UInt8] {
         var rest = token[...]
-        for _ in 0..<start where rest.starts(with: content) { rest = rest.dropFirst(content.count) }
-        for _ in 0..<stop where rest.reversed().starts(with: content.reversed()) {
+        var (left, right) = (start, stop)
+        while left > 0, rest.starts(with: content) {
+            rest = rest.dropFirst(content.count)
+            left -= 1
+        }
+        while right > 0, rest.reversed().starts(with: content.reversed()) {
             rest = rest.dropLast(content.count)
+            right -= 1
         }
         return Array(rest)
     }

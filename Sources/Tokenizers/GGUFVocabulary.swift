@@ -91,7 +91,7 @@ struct GGUFVocabulary {
                 unknownID: nil, fusesUnknown: false, ignoresMerges: ignoresMerges)
             let isNFC = try metadata.string("tokenizer.ggml.pre") == "qwen2"
             return Pipeline(
-                model: model, added: added(tokens), normalizers: isNFC ? [.nfc] : [], preTokenizers: steps,
+                model: model, added: try added(tokens), normalizers: isNFC ? [.nfc] : [], preTokenizers: steps,
                 decoders: [.byteLevel], prefix: bos, suffix: eos)
         case .sentencePiece: return try sentencePiece(tokens, bos, eos)
         }
@@ -120,14 +120,17 @@ struct GGUFVocabulary {
     }
 
     /// Tokens that are found in the text before all else: those for control, the unknown one, and the user's own.
-    private func added(_ tokens: TokenTable) -> [AddedToken] {
-        types.enumerated().compactMap { id, type in
+    private func added(_ tokens: TokenTable) throws -> [AddedToken] {
+        try types.enumerated().compactMap { id, type in
             switch TokenType(rawValue: type) {
             case .control, .unknown, .userDefined:
-                AddedToken(
+                guard String(validating: Array(strings[id]), as: UTF8.self) != nil else {
+                    throw TokenizerError(file: file, reason: "tokenizer.ggml.tokens[\(id)] is not valid UTF-8")
+                }
+                return AddedToken(
                     id: Int32(id), content: Array(tokens.bytes(Int32(id))),
                     isSpecial: type != TokenType.userDefined.rawValue)
-            default: nil
+            default: return nil
             }
         }
     }
@@ -166,7 +169,7 @@ struct GGUFVocabulary {
             byteIDs: byteIDs(tokens), byteFallback: true, unknownID: unknown.map { Int32(truncatingIfNeeded: $0) },
             fusesUnknown: true, ignoresMerges: false)
         return Pipeline(
-            model: model, added: added(tokens),
+            model: model, added: try added(tokens),
             normalizers: (addsSpace ? [.prepend(mark)] : []) + [.replace(.literal([0x20]), with: mark)],
             preTokenizers: [],
             decoders: [.replace(.literal(mark), with: [0x20]), .byteFallback, .fuse]

@@ -140,10 +140,15 @@ struct TokenizerFile {
     }
 
     private func metaspace(_ part: JSONPart) throws -> PreTokenizer {
+        .metaspace(
+            replacement: try metaspaceReplacement(part), try prependScheme(part),
+            splits: try part.flag("split", default: true))
+    }
+
+    private func metaspaceReplacement(_ part: JSONPart) throws -> [UInt8] {
         let replacement = try part.member("replacement").bytes()
         guard !replacement.isEmpty else { throw part.error("has an empty replacement") }
-        return .metaspace(
-            replacement: replacement, try prependScheme(part), splits: try part.flag("split", default: true))
+        return replacement
     }
 
     private func prependScheme(_ part: JSONPart) throws -> PreTokenizer.PrependScheme {
@@ -170,12 +175,14 @@ struct TokenizerFile {
                 }
                 return .replace(.literal(text), with: try part.member("content").bytes())
             case "Strip":
+                let content = try part.member("content").bytes()
+                guard !content.isEmpty else { throw part.error("has an empty content") }
                 return .strip(
-                    content: try part.member("content").bytes(), start: Int(try part.member("start").id()),
+                    content: content, start: Int(try part.member("start").id()),
                     stop: Int(try part.member("stop").id()))
             case "Metaspace":
                 return .metaspace(
-                    replacement: try part.member("replacement").bytes(), dropsFirst: try prependScheme(part) != .never)
+                    replacement: try metaspaceReplacement(part), dropsFirst: try prependScheme(part) != .never)
             default:
                 throw part.error(
                     "is a decoder of type \(type); ByteLevel (by itself), ByteFallback, Fuse, Replace, Strip and "
