@@ -107,9 +107,8 @@ struct RowFile: Sendable {
         return formats.first { unsafe bytes.starts(with: $0.magic) }?.reason
     }
 
-    /// `data.json` → `data.jsonl`, `data.jsonl` → `data.rows.jsonl`; any other name gets `.jsonl` appended.
+    /// `data.json` → `data.jsonl`; any other name gets `.jsonl` appended.
     private static func suggestedName(_ path: String) -> String {
-        if path.hasSuffix(".jsonl") { return path.dropLast(6) + ".rows.jsonl" }
-        return path.hasSuffix(".json") ? path + "l" : path + ".jsonl"
+        path.hasSuffix(".json") ? path + "l" : path + ".jsonl"
     }
 }
