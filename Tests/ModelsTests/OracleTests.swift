@@ -27,7 +27,7 @@ let tinyModels = ["tied", "untied-gqa-f16", "llama3-rope-bf16", "linear-rope-sha
             _ = decoder.logits(batch, rows: rows, usesAdapter: usesAdapter, arena: arena, on: workers)
         }
         let logits = decoder.logits(batch, rows: rows, usesAdapter: usesAdapter, arena: arena, on: workers)
-        return worst(logits.elements, wanted)
+        return withExtendedLifetime(arena) { worst(logits.elements, wanted) }
     }
 
     @Test(arguments: tinyModels) func logits(name: String) throws {

@@ -103,8 +103,9 @@ func logits(_ decoder: Decoder, _ tokens: [Int32], usesAdapter: Bool, on workers
     let arena = arena {
         _ = decoder.logits(batch, rows: Array(tokens.indices), usesAdapter: usesAdapter, arena: $0, on: $1)
     }
-    return decoder.logits(batch, rows: Array(tokens.indices), usesAdapter: usesAdapter, arena: arena, on: workers)
-        .elements
+    return withExtendedLifetime(arena) {
+        decoder.logits(batch, rows: Array(tokens.indices), usesAdapter: usesAdapter, arena: arena, on: workers).elements
+    }
 }
 
 /// A training loop over the rows of an oracle, made of the parts that `Trainer` uses.
