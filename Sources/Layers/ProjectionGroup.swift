@@ -32,12 +32,15 @@ public struct Projection: Sendable {
 /// x Aᵀ, its gradient and that of A are one product each, and they share one dropout mask.
 public struct ProjectionGroup: Sendable {
     public let projections: [Projection]
+    private let precision: Precision
     /// The slab entries of all A matrices, which follow each other; nil if nothing is adapted.
-    private let aEntries: Range<Int>?
-    private let ranks: Int
+    let aEntries: Range<Int>?
+    let ranks: Int
 
-    public init(_ projections: [Projection]) {
+    /// - Parameter precision: what the inputs of products are rounded to.
+    public init(_ projections: [Projection], precision: Precision = .fp32) {
         self.projections = projections
+        self.precision = precision
         let adapters = projections.compactMap(\.adapter)
         aEntries = adapters.first.map { $0.a..<$0.a + adapters.count }
         precondition(zip(adapters, adapters.indices).allSatisfy { $0.a == adapters[0].a + $1 })
@@ -54,7 +57,7 @@ public struct ProjectionGroup: Sendable {
     }
 
     /// Adapted projections with the columns of `hidden` that are theirs.
-    private var adapted: [(index: Int, adapter: Projection.Adapter, columns: Range<Int>)] {
+    var adapted: [(index: Int, adapter: Projection.Adapter, columns: Range<Int>)] {
         var out: [(index: Int, adapter: Projection.Adapter, columns: Range<Int>)] = []
         var column = 0
         for (index, projection) in projections.enumerated() {
@@ -86,6 +89,10 @@ public struct ProjectionGroup: Sendable {
     ) {
         let mark = arena.mark
         defer { arena.release(to: mark) }
+        if precision == .bf16 {
+            forwardPacked(x, slab, mask, outputs, accumulate, saved, arena, workers)
+            return
+        }
         var terms = [LowRankTerm?](repeating: nil, count: projections.count)
         if let slab, let aEntries, let hidden = saved.hidden {
             gemm(
@@ -120,6 +127,10 @@ public struct ProjectionGroup: Sendable {
     ) {
         let mark = arena.mark
         defer { arena.release(to: mark) }
+        if precision == .bf16 {
+            backwardPacked(dOutputs, x, slab, mask, saved, sums, dx, arena, workers)
+            return
+        }
         var lowRank: (dHidden: MatrixView, a: MatrixView)?
         if let aEntries, let hidden = saved.hidden {
             let dHidden = arena.matrix(hidden.rows, ranks)
@@ -142,7 +153,7 @@ public struct ProjectionGroup: Sendable {
         multiplyBackward(products, lowRank: lowRank, mask: mask, into: dx, accumulate: false, on: workers)
     }
 
-    private func dropped(_ x: MatrixView, _ mask: DropoutMask?, _ arena: Arena, _ workers: Workers) -> MatrixView {
+    func dropped(_ x: MatrixView, _ mask: DropoutMask?, _ arena: Arena, _ workers: Workers) -> MatrixView {
         guard let mask else { return x }
         let y = arena.matrix(x.rows, x.columns)
         mask.apply(x, into: y, on: workers)

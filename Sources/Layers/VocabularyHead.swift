@@ -9,12 +9,17 @@ public import Tensors
 /// Shapes: E (vocabulary, features) frozen; h, dh (rows, features).
 public struct VocabularyHead: Sendable {
     public let weight: StoredMatrix
-    /// Rows of h that one task takes.
-    private static let rows = 256
+    private let precision: Precision
+    /// Rows of h that one task takes; more in bf16, where packing a block of E costs more beside its products.
+    private var rows: Int { precision == .bf16 ? 512 : 256 }
     /// Tasks that there should be at least; fewer rows cut the vocabulary into more parts.
     private static let tasks = 8
 
-    public init(weight: StoredMatrix) { self.weight = weight }
+    /// - Parameter precision: what the inputs of products are rounded to.
+    public init(weight: StoredMatrix, precision: Precision = .fp32) {
+        self.weight = weight
+        self.precision = precision
+    }
 
     /// One running result per row and part of the vocabulary.
     private struct Part {
@@ -24,6 +29,31 @@ public struct VocabularyHead: Sendable {
         let weighted: MatrixView?
         /// Columns: maximum, Σ exp(score − maximum), score of the target if it is in this part.
         let state: MatrixView
+
+        func clear() {
+            weighted?.fill(0)
+            for i in 0..<rows.count {
+                state[i, 0] = -.infinity
+                state[i, 1] = 0
+                state[i, 2] = 0
+            }
+        }
+
+        /// Turns the scores of some words for some of the part's rows into exponentials under the new maximum, and brings the
+        /// running results under it.
+        func take(_ scores: MatrixView, rows some: Range<Int>, words: Range<Int>, _ targets: [Int32]) {
+            for (row, i) in some.enumerated() {
+                let target = Int(targets[rows.lowerBound + i])
+                if words.contains(target) { state[i, 2] = scores[row, target - words.lowerBound] }
+                let old = state[i, 0]
+                let largest = max(old, scores.largest(row: row, count: words.count))
+                let kept = old == -.infinity ? 0 : exp(old - largest)
+                if kept != 1 { weighted?.scale(row: i, by: kept) }
+                let sum = scores.exponentiate(row: row, count: words.count, shift: largest)
+                state[i, 0] = largest
+                state[i, 1] = state[i, 1] * kept + sum
+            }
+        }
     }
 
     /// The loss of every row, and dh = (softmax(h Eᵀ) − onehot(target)) E · factor if dh is given.
@@ -42,18 +72,23 @@ public struct VocabularyHead: Sendable {
         let mark = arena.mark
         defer { arena.release(to: mark) }
         let parts = makeParts(h, wantsGradient: dh != nil, arena)
-        workers.run(parts.count) { index, worker in run(parts[index], h, targets, worker, workers) }
+        switch precision {
+        case .fp32: workers.run(parts.count) { index, worker in run(parts[index], h, targets, worker, workers) }
+        case .bf16:
+            let packed = arena.packed(h, on: workers)
+            workers.run(parts.count) { index, worker in run(parts[index], packed, targets, worker, workers) }
+        }
         merge(parts, targets, losses, dh, factor, arena, workers)
     }
 
     private func makeParts(_ h: MatrixView, wantsGradient: Bool, _ arena: Arena) -> [Part] {
-        let chunks = stride(from: 0, to: h.rows, by: Self.rows).map { $0..<min(h.rows, $0 + Self.rows) }
+        let chunks = stride(from: 0, to: h.rows, by: rows).map { $0..<min(h.rows, $0 + rows) }
         let mostPieces = max(1, min(Self.tasks, weight.rows / 512))
         let pieces = max(1, min(Self.tasks / max(chunks.count, 1), mostPieces))
         let size = (weight.rows + pieces - 1) / pieces
         // Fewer rows may have more parts. The memory asked for is one that never falls as rows are added, so that an arena
         // measured for the most rows serves fewer too.
-        let room = max(h.rows, min(mostPieces * h.rows, Self.tasks * Self.rows))
+        let room = max(h.rows, min(mostPieces * h.rows, Self.tasks * rows))
         let weighted = wantsGradient ? arena.matrix(room, h.columns) : nil
         let states = arena.matrix(room, 3)
         var used = 0
@@ -70,27 +105,25 @@ public struct VocabularyHead: Sendable {
 
     private func run(_ part: Part, _ h: MatrixView, _ targets: [Int32], _ worker: Int, _ workers: Workers) {
         let input = h.rows(part.rows)
-        part.weighted?.fill(0)
-        for i in 0..<part.rows.count {
-            part.state[i, 0] = -.infinity
-            part.state[i, 1] = 0
-            part.state[i, 2] = 0
-        }
+        part.clear()
         forEachPanel(of: weight, rows: part.words, on: workers, worker: worker) { words, panel, tile in
             let scores = tile.rows(0..<part.rows.count).columns(0..<words.count)
             gemm(input, panel, transposeB: true, into: scores)
-            for i in 0..<part.rows.count {
-                let target = Int(targets[part.rows.lowerBound + i])
-                if words.contains(target) { part.state[i, 2] = scores[i, target - words.lowerBound] }
-                let old = part.state[i, 0]
-                let largest = max(old, scores.largest(row: i, count: words.count))
-                let kept = old == -.infinity ? 0 : exp(old - largest)
-                if kept != 1 { part.weighted?.scale(row: i, by: kept) }
-                let sum = scores.exponentiate(row: i, count: words.count, shift: largest)
-                part.state[i, 0] = largest
-                part.state[i, 1] = part.state[i, 1] * kept + sum
-            }
+            part.take(scores, rows: 0..<part.rows.count, words: words, targets)
             if let weighted = part.weighted { gemm(scores, panel, into: weighted, beta: 1) }
+        }
+    }
+
+    private func run(_ part: Part, _ h: PackedRows, _ targets: [Int32], _ worker: Int, _ workers: Workers) {
+        part.clear()
+        forEachPackedBlock(of: weight, rows: part.words, on: workers, worker: worker) { block in
+            for start in stride(from: 0, to: part.rows.count, by: PackedBlock.tokens) {
+                let rows = start..<min(part.rows.count, start + PackedBlock.tokens)
+                let scores = block.scores(
+                    h, rows: part.rows.lowerBound + rows.lowerBound..<part.rows.lowerBound + rows.upperBound)
+                part.take(scores, rows: rows, words: block.rows, targets)
+                if let weighted = part.weighted { block.addProduct(of: scores, to: weighted.rows(rows)) }
+            }
         }
     }
 
@@ -125,7 +158,14 @@ public struct VocabularyHead: Sendable {
     }
 
     /// Scores of all words for the rows of h.  Shapes: h (rows, features), logits (rows, vocabulary).
-    public func logits(_ h: MatrixView, into logits: MatrixView, on workers: Workers) {
-        multiply(h, [ForwardProduct(weight: weight, output: logits)], on: workers)
+    public func logits(_ h: MatrixView, into logits: MatrixView, arena: Arena, on workers: Workers) {
+        guard precision == .bf16 else {
+            multiply(h, [ForwardProduct(weight: weight, output: logits)], on: workers)
+            return
+        }
+        let mark = arena.mark
+        defer { arena.release(to: mark) }
+        let term = PackedTerm(left: arena.packed(h, on: workers), right: .weightRowsAreColumns(weight))
+        multiply([PackedProduct([term], into: logits)], on: workers)
     }
 }

@@ -41,6 +41,8 @@ public struct LossSum: Sendable, Equatable {
 public struct Decoder: Sendable {
     public let base: BaseModel
     public let adapter: Adapter?
+    /// What the inputs of linear maps, of the low-rank terms and of the head are rounded to.
+    public let precision: Precision
     let embedding: Embedding
     let layers: [DecoderLayer]
     let finalNorm: RMSNorm
@@ -53,9 +55,11 @@ public struct Decoder: Sendable {
     ///   - base: the frozen weights.
     ///   - adapter: A and B of some of its linear maps, or nil.
     ///   - positions: the longest example or generated text, in tokens.
-    public init(base: BaseModel, adapter: Adapter?, positions: Int) {
+    ///   - precision: what the inputs of linear maps, of the low-rank terms and of the head are rounded to.
+    public init(base: BaseModel, adapter: Adapter?, positions: Int, precision: Precision = .fp32) {
         self.base = base
         self.adapter = adapter
+        self.precision = precision
         let config = base.config
         let rotary = RotaryEmbedding(
             positions: positions, headSize: config.headSize, theta: config.ropeTheta, scaling: config.ropeScaling)
@@ -63,7 +67,7 @@ public struct Decoder: Sendable {
         let adapters = Dictionary(uniqueKeysWithValues: (adapter?.modules ?? []).map { ($0.path, $0) })
         embedding = Embedding(weight: base.embedding)
         finalNorm = RMSNorm(weight: base.finalNorm, epsilon: Float(config.normEpsilon))
-        head = VocabularyHead(weight: base.head)
+        head = VocabularyHead(weight: base.head, precision: precision)
         layers = base.layers.enumerated().map { index, weights in
             let groups = LinearModule.groups.map { modules in
                 ProjectionGroup(
@@ -75,7 +79,7 @@ public struct Decoder: Sendable {
                             adapter: adapters[path].map {
                                 Projection.Adapter(a: $0.a, b: $0.b, rank: $0.rank, scale: $0.scale)
                             })
-                    })
+                    }, precision: precision)
             }
             return DecoderLayer(
                 index: index, inputNorm: RMSNorm(weight: weights.inputNorm, epsilon: Float(config.normEpsilon)),
@@ -255,7 +259,7 @@ public struct Decoder: Sendable {
         let logits = arena.matrix(rows.count, base.config.vocabulary)
         gather(x, rows, into: input, workers)
         finalNorm.forward(input, into: h, inverseRMS: inverseRMS, on: workers)
-        head.logits(h, into: logits, on: workers)
+        head.logits(h, into: logits, arena: arena, on: workers)
         return logits
     }
 

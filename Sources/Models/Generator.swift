@@ -23,17 +23,22 @@ public struct Generator {
     private let adapter: Adapter?
     private let workers: Workers
     private let stopTokens: Set<Int32>
+    private let precision: Precision
 
     /// - Parameters:
     ///   - base: the frozen weights.
     ///   - adapter: A and B of some of its linear maps, or nil.
     ///   - workers: share the work.
     ///   - stopTokens: an answer ends before the first of these.
-    public init(base: BaseModel, adapter: Adapter?, workers: Workers, stopTokens: Set<Int32>) {
+    ///   - precision: what the inputs of products are rounded to.
+    public init(
+        base: BaseModel, adapter: Adapter?, workers: Workers, stopTokens: Set<Int32>, precision: Precision = .fp32
+    ) {
         self.base = base
         self.adapter = adapter
         self.workers = workers
         self.stopTokens = stopTokens
+        self.precision = precision
     }
 
     /// One prompt on its way.
@@ -58,7 +63,7 @@ public struct Generator {
     public func answers(_ prompts: [[Int32]], sampling: Sampling) -> [Answer] {
         precondition(prompts.allSatisfy { !$0.isEmpty } && sampling.maxNewTokens >= 1)
         let longest = (prompts.map(\.count).max() ?? 1) + sampling.maxNewTokens
-        let decoder = Decoder(base: base, adapter: adapter, positions: longest)
+        let decoder = Decoder(base: base, adapter: adapter, positions: longest, precision: precision)
         let cacheArena = makeCacheArena(prompts, sampling)
         // The caches are views, which do not keep their memory.
         defer { withExtendedLifetime(cacheArena) {} }

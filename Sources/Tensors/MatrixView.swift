@@ -49,6 +49,15 @@
         for row in 0..<rows { (base + row * stride).update(from: other.base + row * other.stride, count: columns) }
     }
 
+    /// Copies the elements of a matrix of the turned shape.
+    public func copy(fromTransposed other: MatrixView) {
+        precondition(rows == other.columns && columns == other.rows)
+        for row in 0..<rows {
+            let target = base + row * stride
+            for column in 0..<columns { target[column] = other.base[column * other.stride + row] }
+        }
+    }
+
     /// Copies the elements of an array, row by row.
     public func copy(from values: [Float]) {
         precondition(values.count == rows * columns)

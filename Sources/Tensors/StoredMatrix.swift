@@ -61,6 +61,11 @@ import CKernels
         }
     }
 
+    /// Where an element lies, at the start of a block of the format.
+    func address(row: Int, column: Int) -> UnsafeRawPointer {
+        address(ofRow: row) + column / format.blockElements * format.blockBytes
+    }
+
     /// The elements as they lie, if they are plain Floats in order and aligned, so that no panel is needed.
     func floats(row: Int, column: Int) -> UnsafePointer<Float>? {
         guard format == .f32, rowOrder == .plain, Int(bitPattern: base) % 4 == 0 else { return nil }

@@ -25,17 +25,22 @@ public struct BenchmarkResult: Sendable {
     public var seconds: Double
     public var tokensPerSecond: Double
     public var flopsPerToken: StepFLOPs
-    /// Operations a second of the step's mathematics, and of single-precision GEMM measured between the steps on as many threads.
-    public var modelFLOPS: Double, gemmFLOPS: Double
-    /// The median of the ratios of each step to the GEMM measured beside it.
-    public var shareOfGEMM: Double
+    /// What the inputs of products are rounded to: `fp32` or `bf16`.
+    public var precision: String
+    /// Operations a second of the step's mathematics.
+    public var modelFLOPS: Double
+    /// The same of raw products measured between the steps on as many threads: OpenBLAS in single precision, and the bf16 kernel
+    /// on packed operands.
+    public var gemmFLOPS: Double, bf16FLOPS: Double
+    /// The medians of the ratios of each step to the products measured beside it.
+    public var shareOfGEMM: Double, shareOfBF16: Double
     /// Bytes of the arena and the workers' scratch memory.
     public var arenaBytes: Int
     /// The matrix library and what it chose for this CPU.
     public var library: String
 }
 
-/// Trains on random tokens, a raw GEMM before each step, in one process.
+/// Trains on random tokens, raw products before each step, in one process.
 /// - Parameters:
 ///   - config: with `model.path` and the section `lora`.
 ///   - options: sizes, steps and threads.
@@ -51,7 +56,8 @@ public func runBenchmark(config: RunConfig, options: BenchmarkOptions) throws ->
     }
     let batch = randomBatch(lengths, vocabulary: session.base.config.vocabulary)
     let trained = batch.targets.count
-    let decoder = Decoder(base: session.base, adapter: adapter, positions: options.exampleTokens)
+    let decoder = Decoder(
+        base: session.base, adapter: adapter, positions: options.exampleTokens, precision: config.model.precision)
     let arena = Arena(
         bytes: decoder.trainingArenaBytes(
             tokens: options.tokens, trained: trained, hasDropout: config.lora.loraDropout > 0))
@@ -60,8 +66,10 @@ public func runBenchmark(config: RunConfig, options: BenchmarkOptions) throws ->
     let flops = decoder.trainingFLOPs(exampleLengths: lengths, trained: trained)
     var times: [Double] = []
     var rates: [Double] = []
+    var bf16Rates: [Double] = []
     for step in 0..<options.warmupSteps + options.steps {
         let rate = measureGEMM(on: workers)
+        let bf16Rate = measureBF16GEMM(on: workers)
         let begin = ContinuousClock.now
         sums.zero()
         _ = decoder.train(
@@ -73,6 +81,7 @@ public func runBenchmark(config: RunConfig, options: BenchmarkOptions) throws ->
         if step < options.warmupSteps { continue }
         times.append(seconds)
         rates.append(rate)
+        bf16Rates.append(bf16Rate)
     }
     let seconds = median(times)
     return BenchmarkResult(
@@ -80,8 +89,9 @@ public func runBenchmark(config: RunConfig, options: BenchmarkOptions) throws ->
         trainableParameters: adapter.parameterCount, seconds: seconds,
         tokensPerSecond: Double(options.tokens) / seconds,
         flopsPerToken: flops.scaled(by: 1 / Double(options.tokens)),
-        modelFLOPS: flops.total / seconds, gemmFLOPS: median(rates),
-        shareOfGEMM: median(zip(times, rates).map { flops.total / $0 / $1 }),
+        precision: decoder.precision.rawValue, modelFLOPS: flops.total / seconds, gemmFLOPS: median(rates),
+        bf16FLOPS: median(bf16Rates), shareOfGEMM: median(zip(times, rates).map { flops.total / $0 / $1 }),
+        shareOfBF16: median(zip(times, bf16Rates).map { flops.total / $0 / $1 }),
         arenaBytes: arena.capacity + workers.scratchBytes, library: openBLASDescription())
 }
 

@@ -17,9 +17,8 @@ import Tokenizers
 public func runTraining(
     config: RunConfig, options: RunOptions, world: Communicator, report: (TrainingEvent) -> Void
 ) throws {
-    var config = try withAgreedDate(config, world)
-    config.model.dtype = .fp32
-    let session = try world.together { [config] in try Session(config: config, adapter: .config) }
+    let config = try agreed(config, world)
+    let session = try world.together { try Session(config: config, adapter: .config) }
     var trainer = try Trainer(session, world: world, options: options)
     let results = try world.together {
         try world.rank == 0
@@ -32,6 +31,7 @@ public func runTraining(
         if world.rank == 0 { report(event) }
     }
     try emit(.started(trainer.summary))
+    if let warning = try slowPrecisionWarning(session.config, world) { try emit(.warning(warning)) }
     if options.debug { try trainer.check { try emit(.warning($0)) } }
     try trainer.run(results: results, report: emit)
 }
@@ -47,7 +47,7 @@ public func runTraining(
 public func runEvaluation(
     config: RunConfig, options: EvaluationOptions, world: Communicator, report: (TrainingEvent) -> Void
 ) throws -> EvaluationResult {
-    let config = try withAgreedDate(config, world)
+    let config = try agreed(config, world)
     let session = try world.together { try Session(config: config, adapterFolder: options.adapter) }
     let threads = try world.threads(requested: options.threads ?? config.training.threads)
     let held = try HeldOutRows(session, world: world, threads: threads)
@@ -55,7 +55,9 @@ public func runEvaluation(
     let sizes = data.sizes(of: rows)
     let cut = StepEngine.Cut(config.training)
     let largest = cut.largest(sizes, chunk: StepEngine.Cut.evaluationChunk)
-    let decoder = Decoder(base: session.base, adapter: session.adapter, positions: data.longest)
+    if let warning = try slowPrecisionWarning(config, world), world.rank == 0 { report(.warning(warning)) }
+    let decoder = Decoder(
+        base: session.base, adapter: session.adapter, positions: data.longest, precision: config.model.precision)
     let engine = StepEngine(
         decoder: decoder, workers: Workers(count: threads),
         arena: Arena(bytes: decoder.evaluationArenaBytes(tokens: largest.tokens, trained: largest.trained)),
@@ -85,7 +87,7 @@ public func runGeneration(
     config: RunConfig, options: GenerationOptions, conversations: [[JSON]], world: Communicator,
     emit: (Answer) throws -> Void
 ) throws {
-    let config = try withAgreedDate(config, world)
+    let config = try agreed(config, world)
     let session = try world.together { try Session(config: config, adapterFolder: options.adapter) }
     let (prompts, stops) = try world.together {
         let encoder = try PromptEncoder(
@@ -102,7 +104,8 @@ public func runGeneration(
     let begin = ContinuousClock.now
     let threads = options.threads ?? config.training.threads ?? own.cores()
     let generator = Generator(
-        base: session.base, adapter: session.adapter, workers: Workers(count: threads), stopTokens: stops)
+        base: session.base, adapter: session.adapter, workers: Workers(count: threads), stopTokens: stops,
+        precision: config.model.precision)
     let answers = generator.answers(prompts, sampling: Sampling(options))
     let seconds = begin.duration(to: .now).seconds
     for (index, answer) in answers.enumerated() {
@@ -112,16 +115,6 @@ public func runGeneration(
                 promptTokens: prompts[index].count, answerTokens: answer.tokens.count, isComplete: answer.isComplete,
                 seconds: seconds))
     }
-}
-
-/// The config with the day that chat templates print: its own, or today on rank 0.
-private func withAgreedDate(_ config: RunConfig, _ world: Communicator) throws -> RunConfig {
-    var config = config
-    if config.data.templateDate == nil {
-        let today = Date.now.formatted(Date.ISO8601FormatStyle(timeZone: .current).year().month().day())
-        config.data.templateDate = String(decoding: try world.broadcast(Array(today.utf8)), as: UTF8.self)
-    }
-    return config
 }
 
 extension Sampling {

@@ -6,8 +6,8 @@ import Tensors
 
 extension Trainer {
     /// What `--debug` does before the first step, on the shortest example of the first batch: looks for NaN and infinity in
-    /// every layer's output, compares the gradients of a few elements of each A and B with central differences of the loss,
-    /// and tells the size of every tensor and gradient. B = 0 would hide A from the loss, so that B is given small random
+    /// every layer's output, compares the gradients of a few elements of each A and B, computed in fp32, with central
+    /// differences of the loss, and tells the size of every tensor and gradient. B = 0 would hide A from the loss, so that B is given small random
     /// values meanwhile.
     /// - Parameter tell: gets the lines of the report.
     /// - Throws: `SharedError` if an output is not finite or a gradient is wrong.
@@ -28,7 +28,9 @@ extension Trainer {
             throw SharedError(exitCode: 1, description: "--debug: the first output that is not finite is \(nonFinite)")
         }
         try tell("debug: every layer's output is finite on an example of \(example.tokens.count) tokens")
-        try compare(adapter, sums, batch, tell)
+        let exact = FP32Check(session, batch)
+        if engine.decoder.precision != .fp32 { exact.train(engine.workers, into: sums) }
+        try compare(adapter, sums, exact, tell)
         for (index, entry) in sums.layout.entries.enumerated() {
             try tell(
                 "debug: \(entry.name) (\(entry.rows), \(entry.columns)): |value| \(rms(adapter.values[index].elements)), "
@@ -75,7 +77,7 @@ extension Trainer {
 
     /// Central differences at the elements with the largest gradients.
     private func compare(
-        _ adapter: Adapter, _ sums: ExactSums, _ batch: PackedBatch, _ tell: (String) throws -> Void
+        _ adapter: Adapter, _ sums: ExactSums, _ exact: FP32Check, _ tell: (String) throws -> Void
     ) throws {
         let perTensor = adapter.modules.count <= 24 ? 3 : 1
         var worst = (error: 0.0, text: "")
@@ -85,7 +87,7 @@ extension Trainer {
             for element in order.prefix(perTensor) {
                 let (row, column) = (element / entry.columns, element % entry.columns)
                 let gradient = Double(gradients[element])
-                let (measured, noise) = difference(adapter.values[index], row, column, gradient, batch)
+                let (measured, noise) = difference(adapter.values[index], row, column, gradient, exact)
                 let error = max(0, abs(measured - gradient) - noise) / max(abs(measured), abs(gradient), 1e-12)
                 if error >= worst.error {
                     worst = (
@@ -105,13 +107,13 @@ extension Trainer {
     /// (loss(x + ε) − loss(x − ε)) / 2ε at one element, with ε such that the loss moves by about 2·10⁻³, and how far the
     /// rounding of a loss in fp32 may move that.
     private func difference(
-        _ matrix: MatrixView, _ row: Int, _ column: Int, _ gradient: Double, _ batch: PackedBatch
+        _ matrix: MatrixView, _ row: Int, _ column: Int, _ gradient: Double, _ exact: FP32Check
     ) -> (slope: Double, noise: Double) {
         let value = matrix[row, column]
         let step = Float(min(0.05, 1e-3 / max(abs(gradient), 1e-9)))
         func loss(_ changed: Float) -> Double {
             matrix[row, column] = changed
-            return engine.decoder.evaluate(batch, arena: engine.arena, on: engine.workers).mean
+            return exact.loss(engine.workers)
         }
         let (above, below) = (value + step, value - step)
         let (upper, lower) = (loss(above), loss(below))
@@ -123,4 +125,27 @@ extension Trainer {
     private func rms(_ values: [Float]) -> Float {
         (values.reduce(0) { $0 + $1 * $1 } / Float(max(values.count, 1))).squareRoot()
     }
+}
+
+/// The model of a session in fp32 with one micro-batch: bf16 rounds away the small differences that a check looks at.
+private struct FP32Check {
+    private let decoder: Decoder
+    private let batch: PackedBatch
+    private let arena: Arena
+
+    init(_ session: Session, _ batch: PackedBatch) {
+        self.batch = batch
+        decoder = Decoder(base: session.base, adapter: session.adapter, positions: batch.tokens.count)
+        arena = Arena(
+            bytes: decoder.trainingArenaBytes(
+                tokens: batch.tokens.count, trained: batch.targets.count, hasDropout: false))
+    }
+
+    func train(_ workers: Workers, into sums: ExactSums) {
+        sums.zero()
+        _ = decoder.train(
+            batch, factor: 1 / Float(batch.targets.count), dropout: nil, addingTo: sums, arena: arena, on: workers)
+    }
+
+    func loss(_ workers: Workers) -> Double { decoder.evaluate(batch, arena: arena, on: workers).mean }
 }

@@ -58,7 +58,8 @@ struct Trainer {
         sums = ExactSums(adapter.values.layout)
         let cut = StepEngine.Cut(config.training)
         let decoder = Decoder(
-            base: session.base, adapter: adapter, positions: max(train.longest, heldOut?.longest ?? 1))
+            base: session.base, adapter: adapter, positions: max(train.longest, heldOut?.longest ?? 1),
+            precision: config.model.precision)
         let bytes = Self.arenaBytes(
             decoder, plan, train, steps: totalSteps, heldOut: heldOut?.sizes(of: heldOutRows) ?? [], cut: cut,
             hasDropout: config.lora.loraDropout > 0)

@@ -11,8 +11,9 @@ struct Bench: ParsableCommand {
             Example:
               lora-dist bench --model my-model.gguf --threads 2
 
-            Steps on random tokens, every token trained, in one process; before each step plain single-precision matrix \
-            products (OpenBLAS) on as many threads. Figures are medians. Model FLOPs count what the mathematics needs, two \
+            Steps on random tokens, every token trained, in one process, in the precision of model.dtype; before each step \
+            plain matrix products on as many threads: single-precision (OpenBLAS), and the bf16 kernel on operands that are \
+            packed already. Figures are medians. Model FLOPs count what the mathematics needs, two \
             for each multiply-add: linear maps forward and for their input's gradient, A and B, the pairs of tokens that \
             see each other, the head at trained tokens.
             """)
@@ -68,14 +69,14 @@ extension BenchmarkResult {
         let flops = flopsPerToken
         return """
             \(model)
-            \(grouped(trainableParameters)) trainable parameters, \(threads) threads, \(grouped(tokens)) tokens a step, \
+            \(precision), \(grouped(trainableParameters)) trainable parameters, \(threads) threads, \(grouped(tokens)) tokens a step, \
             arena \(bytes(arenaBytes))
             \(library)
             \(fixed(tokensPerSecond, 1)) tokens/s, \(fixed(seconds, 3)) s a step
             \(giga(flops.total)) GFLOP a token: linear \(fixed(flops.linear * 1e-9, 3)), LoRA \(fixed(flops.lora * 1e-9, 3)), \
             attention \(fixed(flops.attention * 1e-9, 3)), head \(fixed(flops.head * 1e-9, 3))
-            \(giga(modelFLOPS)) GFLOP/s of \(giga(gemmFLOPS)) GFLOP/s that sgemm reaches here and now: \
-            \(fixed(shareOfGEMM * 100, 1)) %
+            \(giga(modelFLOPS)) GFLOP/s: \(fixed(shareOfGEMM * 100, 1)) % of the \(giga(gemmFLOPS)) GFLOP/s that sgemm reaches here \
+            and now, \(fixed(shareOfBF16 * 100, 1)) % of the bf16 kernel's \(giga(bf16FLOPS)) GFLOP/s
             """
     }
 
@@ -95,7 +96,9 @@ extension BenchmarkResult {
                         ]))
                 ),
                 ("model_flops_per_second", .number(modelFLOPS)), ("sgemm_flops_per_second", .number(gemmFLOPS)),
-                ("share_of_sgemm", .number(shareOfGEMM)), ("arena_bytes", .integer(Int64(arenaBytes))),
+                ("bf16_flops_per_second", .number(bf16FLOPS)), ("share_of_sgemm", .number(shareOfGEMM)),
+                ("share_of_bf16", .number(shareOfBF16)), ("dtype", .string(precision)),
+                ("arena_bytes", .integer(Int64(arenaBytes))),
                 ("library", .string(library)),
             ]))
     }

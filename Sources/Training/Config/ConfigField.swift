@@ -86,14 +86,13 @@ struct ConfigField<Section>: Sendable {
         ConfigField(key, path, expected: "true or false", decode: { $0.bool }, encode: { .bool($0) })
     }
 
-    /// One of the words of an enumeration, all of them unless `choices` says which.
+    /// One of the words of an enumeration.
     static func choice<Value: RawRepresentable<String> & CaseIterable & Sendable>(
-        _ key: String, _ path: SendablePath<Section, Value>, among choices: [Value] = Array(Value.allCases),
-        note: String = ""
+        _ key: String, _ path: SendablePath<Section, Value>
     ) -> ConfigField {
         ConfigField(
-            key, path, expected: listing(choices.map(\.rawValue), "or") + note,
-            decode: { tree in choices.first { $0.rawValue == tree.string } }, encode: { .string($0.rawValue) })
+            key, path, expected: listing(Value.allCases.map(\.rawValue), "or"),
+            decode: { tree in Value.allCases.first { $0.rawValue == tree.string } }, encode: { .string($0.rawValue) })
     }
 
     /// One of the words of an enumeration, or nothing.

@@ -11,13 +11,10 @@ public struct ModelConfig: Sendable, Equatable {
 
     /// What the inputs of matrix products are rounded to.
     public enum Precision: String, Sendable, CaseIterable {
-        /// The best that is there for this machine.
+        /// What the CPU of rank 0 is fast at: `bf16` if it multiplies bf16 numbers by instructions of its own, else `fp32`.
         case auto
         case fp32
         case bf16
-
-        /// The choices that a config may make.
-        static let available: [Precision] = [.auto, .fp32]
     }
 }
 
@@ -26,12 +23,6 @@ extension ModelConfig: ConfigSection {
     static let fields: [ConfigField<ModelConfig>] = [
         .path("path", \.path, expected: "the path of a Hugging Face model folder or a GGUF file"),
         .text("base_name", \.baseName, expected: "the name that the adapter gives its base"),
-        .choice("dtype", \.dtype, among: Precision.available, note: missingPrecisions),
+        .choice("dtype", \.dtype),
     ]
-
-    /// Says which precisions have a name but are not there.
-    private static var missingPrecisions: String {
-        let missing = Precision.allCases.filter { !Precision.available.contains($0) }.map(\.rawValue)
-        return missing.isEmpty ? "" : " (\(listing(missing, "and")) is not there yet)"
-    }
 }

@@ -1,0 +1,67 @@
+import CKernels
+
+/// The left operand of bf16 products: a matrix rounded to bf16 and laid out as the kernels read it, once for all products that
+/// it takes part in. Held by an `Arena`.
+@safe public struct PackedRows: @unchecked Sendable {
+    let words: UnsafeMutablePointer<UInt32>
+    public let rows: Int, columns: Int
+
+    /// Pairs of columns, the last one filled up with zero where the number is odd.
+    var pairs: Int { (columns + 1) / 2 }
+
+    /// The words of a packed matrix, which is filled up to whole blocks of 8 rows.
+    static func wordCount(rows: Int, columns: Int) -> Int {
+        ck_bf16_words((columns + 1) / 2, rows, CK_BF16_LEFT)
+    }
+
+    var place: ck_bf16_place {
+        ck_bf16_place(words: words, pairs: pairs, lines: rows, width: CK_BF16_LEFT)
+    }
+
+    /// The summand with rows from `row` on, a multiple of 8, and columns from `column` on, an even number.
+    func term(fromRow row: Int, column: Int, count: Int, right: UnsafePointer<UInt32>) -> ck_bf16_term {
+        precondition(row % 8 == 0 && column % 2 == 0 && column + count <= columns)
+        return ck_bf16_term(
+            left: words + row * pairs + column / 2 * 8, left_block: pairs * 8, right: right, pairs: (count + 1) / 2)
+    }
+}
+
+extension Arena {
+    /// A copy of a matrix, rounded to bf16, as the left operand of products.
+    public func packed(_ x: MatrixView, on workers: Workers) -> PackedRows {
+        let packed = makePacked(rows: x.rows, columns: x.columns)
+        workers.rows(x.rows, grain: 64) { range, _ in packRows(x, range, into: packed) }
+        return packed
+    }
+
+    /// A copy of a matrix turned over, rounded to bf16: its columns become the rows of the left operand.
+    public func packedTransposed(_ x: MatrixView, on workers: Workers) -> PackedRows {
+        let packed = makePacked(rows: x.columns, columns: x.rows)
+        workers.rows(packed.pairs, grain: 128) { range, _ in
+            for pair in range {
+                ck_bf16_pack_along(
+                    bf16Instructions, x.row(2 * pair), 2 * pair + 1 < x.rows ? x.row(2 * pair + 1) : nil, 0, 1,
+                    packed.place, pair)
+            }
+        }
+        return packed
+    }
+
+    private func makePacked(rows: Int, columns: Int) -> PackedRows {
+        let block = matrix(1, PackedRows.wordCount(rows: rows, columns: columns))
+        let words = UnsafeMutableRawPointer(block.base).assumingMemoryBound(to: UInt32.self)
+        return PackedRows(words: words, rows: rows, columns: columns)
+    }
+}
+
+/// Packs a range of rows that begins at a multiple of 16.
+func packRows(_ x: MatrixView, _ range: Range<Int>, into packed: PackedRows) {
+    withUnsafeTemporaryAllocation(of: UnsafeRawPointer?.self, capacity: 16) { rows in
+        for first in stride(from: range.lowerBound, to: range.upperBound, by: 16) {
+            let count = min(16, range.upperBound - first)
+            for i in 0..<count { rows[i] = UnsafeRawPointer(x.row(first + i)) }
+            ck_bf16_pack_across(
+                bf16Instructions, rows.baseAddress!, count, 0, x.columns, 1, packed.place, first, 0)
+        }
+    }
+}
