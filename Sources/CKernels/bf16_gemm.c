@@ -56,8 +56,9 @@ static inline __attribute__((always_inline, target("avx512f,avx512bf16"))) void 
     }
     for (size_t t = 0; t < count; t++) {
         const uint32_t *a = terms[t].left + row / 8 * terms[t].left_block;
-        const uint32_t *b = terms[t].right + column * terms[t].pairs;
-        for (size_t p = terms[t].pairs; p > 0; p--, a += 8, b += 16 * vectors) {
+        const uint32_t *b = terms[t].right + column * terms[t].right_pairs;
+        size_t width = ck_bf16_block_width(terms[t].right_lines, column);
+        for (size_t p = terms[t].pairs; p > 0; p--, a += 8, b += width) {
             __m512bh right[3];
 #pragma clang loop unroll(full)
             for (int j = 0; j < vectors; j++) right[j] = (__m512bh)_mm512_loadu_si512(b + 16 * j);

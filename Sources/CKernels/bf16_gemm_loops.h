@@ -19,15 +19,16 @@ static inline __attribute__((always_inline)) float NAME(high)(uint32_t word) {
     return value;
 }
 
-// At most TILE_ROWS × 16 elements of c; the right operand's block is `width` words wide.
+// At most TILE_ROWS × 16 elements of c, `lane` columns into the right operand's block.
 static inline __attribute__((always_inline)) void NAME(tile)(
-    const ck_bf16_term *terms, size_t count, size_t row, size_t column, size_t lane, size_t width, size_t rows,
-    size_t columns, float *c, size_t stride, int accumulate) {
+    const ck_bf16_term *terms, size_t count, size_t row, size_t column, size_t lane, size_t rows, size_t columns,
+    float *c, size_t stride, int accumulate) {
 #pragma clang fp contract(fast)
     NAME(floats) sum[TILE_ROWS] = {0};
     for (size_t t = 0; t < count; t++) {
         const uint32_t *a = terms[t].left + row / 8 * terms[t].left_block + row % 8;
-        const uint32_t *b = terms[t].right + column * terms[t].pairs + lane;
+        const uint32_t *b = terms[t].right + column * terms[t].right_pairs + lane;
+        size_t width = ck_bf16_block_width(terms[t].right_lines, column);
         for (size_t p = 0; p < terms[t].pairs; p++, a += 8, b += width) {
             NAME(words) pair = *(const NAME(words) *)b;
             NAME(floats) even = (NAME(floats))(pair << 16), odd = (NAME(floats))(pair & 0xFFFF0000u);
@@ -52,7 +53,7 @@ static void NAME(gemm)(
             size_t n = columns - column - lane < 16 ? columns - column - lane : 16;
             for (size_t row = 0; row < rows; row += TILE_ROWS)
                 NAME(tile)(
-                    terms, count, row, column, lane, width, rows - row < TILE_ROWS ? rows - row : TILE_ROWS, n,
+                    terms, count, row, column, lane, rows - row < TILE_ROWS ? rows - row : TILE_ROWS, n,
                     c + row * stride + column + lane, stride, accumulate);
         }
     }

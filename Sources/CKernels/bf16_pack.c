@@ -11,8 +11,8 @@ size_t ck_bf16_words(size_t pairs, size_t lines, size_t width) {
 
 // Words between the pairs of the block that holds `line`.
 static inline size_t block_width(const ck_bf16_place *to, size_t line) {
-    size_t start = line / to->width * to->width, left = to->lines - start;
-    return to->width == CK_BF16_LEFT || left >= to->width ? to->width : (left + 15) / 16 * 16;
+    if (to->width == CK_BF16_LEFT) return CK_BF16_LEFT;
+    return ck_bf16_block_width(to->lines, line / CK_BF16_RIGHT * CK_BF16_RIGHT);
 }
 
 // The word of a line's pair 0; those of further pairs follow at distances of block_width.

@@ -77,13 +77,13 @@ CK_CLONES void ck_swiglu(const float *g, const float *u, float *y, size_t n) {
     for (size_t i = 0; i < n; i++) y[i] = g[i] / (1.0f + ck_exp(-g[i])) * u[i];
 }
 
-CK_CLONES void ck_swiglu_backward(const float *dy, const float *g, const float *u, float *dg, float *du, size_t n) {
+CK_CLONES void ck_swiglu_backward(const float *restrict dy, float *restrict g, float *restrict u, size_t n) {
     for (size_t i = 0; i < n; i++) {
         float gate = g[i], up = u[i], d = dy[i];
         float sigmoid = 1.0f / (1.0f + ck_exp(-gate));
         float silu = gate * sigmoid;
-        du[i] = d * silu;
-        dg[i] = d * up * (sigmoid + silu * (1.0f - sigmoid));
+        u[i] = d * silu;
+        g[i] = d * up * (sigmoid + silu * (1.0f - sigmoid));
     }
 }
 
@@ -108,4 +108,14 @@ CK_CLONES float ck_exp_sum(float *x, float scale, float shift, size_t n) {
 
 CK_CLONES void ck_softmax_backward(const float *p, float *dp, float delta, float scale, size_t n) {
     for (size_t i = 0; i < n; i++) dp[i] = p[i] * (dp[i] - delta) * scale;
+}
+
+CK_CLONES void ck_softmax_scores_backward(
+    float *restrict s, float *restrict dp, float scale, float shift, float delta, size_t n) {
+#pragma clang fp contract(fast)
+    for (size_t i = 0; i < n; i++) {
+        float p = ck_exp(scale * s[i] - shift);
+        s[i] = p;
+        dp[i] = p * (dp[i] - delta) * scale;
+    }
 }

@@ -10,13 +10,20 @@ public struct Attention: Sendable {
     public let heads: Int, keyHeads: Int, size: Int
     /// Tokens of the longest example whose scores for one query fit a worker's scratch memory.
     public static let longestExample = Workers.scoreFloats
-    private let scale: Float
+    private let precision: Precision
+    let scale: Float
 
-    public init(heads: Int, keyHeads: Int, size: Int) {
+    /// - Parameters:
+    ///   - heads: of queries, a multiple of `keyHeads`.
+    ///   - keyHeads: of keys and values.
+    ///   - size: features of a head.
+    ///   - precision: what the inputs of products are rounded to.
+    public init(heads: Int, keyHeads: Int, size: Int, precision: Precision = .fp32) {
         precondition(heads % keyHeads == 0)
         self.heads = heads
         self.keyHeads = keyHeads
         self.size = size
+        self.precision = precision
         scale = 1 / Float(size).squareRoot()
     }
 
@@ -29,7 +36,7 @@ public struct Attention: Sendable {
     /// Queries in a block, by the example's length alone: as many as keep the scores within a worker's scratch memory.
     private func queryBlock(_ length: Int) -> Int { max(1, min(64, Workers.scoreFloats / length)) }
 
-    private func columns(_ head: Int) -> Range<Int> { head * size..<(head + 1) * size }
+    func columns(_ head: Int) -> Range<Int> { head * size..<(head + 1) * size }
 
     /// o = attention of q, k and v within each example.
     /// - Parameters:
@@ -39,11 +46,18 @@ public struct Attention: Sendable {
     ///   - examples: the token ranges of the examples, in order, none empty.
     ///   - o: (tokens, heads · size), replaced.
     ///   - logSum: (tokens, heads), receives log Σ exp(score) for the backward pass.
+    ///   - arena: for what is needed on the way only.
     ///   - workers: share blocks of queries of one head.
     public func forward(
         q: MatrixView, k: MatrixView, v: MatrixView, examples: [Range<Int>], into o: MatrixView, logSum: MatrixView,
-        on workers: Workers
+        arena: Arena, on workers: Workers
     ) {
+        let mark = arena.mark
+        defer { arena.release(to: mark) }
+        if precision == .bf16 {
+            forwardPacked(q: q, k: k, v: v, examples: examples, into: o, logSum: logSum, arena: arena, on: workers)
+            return
+        }
         var tasks: [Task] = []
         for example in examples {
             let block = queryBlock(example.count)
@@ -88,15 +102,23 @@ public struct Attention: Sendable {
     ///   - dq: (tokens, heads · size), replaced.
     ///   - dk: (tokens, keyHeads · size), replaced.
     ///   - dv: (tokens, keyHeads · size), replaced.
-    ///   - partial: two matrices (tokens, heads · size) for the parts of dk and dv of each query head; unused without groups.
+    ///   - arena: for what is needed on the way only.
     ///   - workers: share heads of examples.
     public func backward(
         _ dOutput: MatrixView, q: MatrixView, k: MatrixView, v: MatrixView, o: MatrixView, logSum: MatrixView,
-        examples: [Range<Int>], dq: MatrixView, dk: MatrixView, dv: MatrixView, partial: (MatrixView, MatrixView),
-        on workers: Workers
+        examples: [Range<Int>], dq: MatrixView, dk: MatrixView, dv: MatrixView, arena: Arena, on workers: Workers
     ) {
+        let mark = arena.mark
+        defer { arena.release(to: mark) }
+        if precision == .bf16 {
+            backwardPacked(
+                dOutput, q: q, k: k, v: v, o: o, logSum: logSum, examples: examples, dq: dq, dk: dk, dv: dv,
+                arena: arena, on: workers)
+            return
+        }
         let group = heads / keyHeads
-        let (dkParts, dvParts) = group == 1 ? (dk, dv) : partial
+        let (dkParts, dvParts) =
+            group == 1 ? (dk, dv) : (arena.matrix(q.rows, heads * size), arena.matrix(q.rows, heads * size))
         workers.run(examples.count * heads) { index, worker in
             let example = examples[index / heads]
             let head = index % heads
@@ -133,10 +155,16 @@ public struct Attention: Sendable {
                 gemm(ds, kBlock, into: dq.rows(tokens).columns(own))
             }
         }
-        if group == 1 { return }
-        workers.rows(q.rows) { range, _ in
+        if group > 1 { addParts([(dk, dkParts), (dv, dvParts)], on: workers) }
+    }
+
+    /// Adds up the gradients of keys or values that the query heads of each group gave.
+    /// Shapes: total (tokens, keyHeads · size), parts (tokens, heads · size).
+    func addParts(_ sums: [(total: MatrixView, parts: MatrixView)], on workers: Workers) {
+        let group = heads / keyHeads
+        workers.rows(sums[0].total.rows) { range, _ in
             for keyHead in 0..<keyHeads {
-                for (total, parts) in [(dk, dkParts), (dv, dvParts)] {
+                for (total, parts) in sums {
                     let sum = total.columns(columns(keyHead))
                     for t in range {
                         sum.rows(t..<t + 1).copy(from: parts.rows(t..<t + 1).columns(columns(keyHead * group)))

@@ -63,7 +63,8 @@ public struct Decoder: Sendable {
         let config = base.config
         let rotary = RotaryEmbedding(
             positions: positions, headSize: config.headSize, theta: config.ropeTheta, scaling: config.ropeScaling)
-        let attention = Attention(heads: config.heads, keyHeads: config.keyHeads, size: config.headSize)
+        let attention = Attention(
+            heads: config.heads, keyHeads: config.keyHeads, size: config.headSize, precision: precision)
         let adapters = Dictionary(uniqueKeysWithValues: (adapter?.modules ?? []).map { ($0.path, $0) })
         embedding = Embedding(weight: base.embedding)
         finalNorm = RMSNorm(weight: base.finalNorm, epsilon: Float(config.normEpsilon))

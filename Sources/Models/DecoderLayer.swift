@@ -89,7 +89,7 @@ struct DecoderLayer: Sendable {
         } else {
             attention.forward(
                 q: saved.q, k: saved.k, v: saved.v, examples: pass.batch.examples, into: saved.o, logSum: saved.logSum,
-                on: workers)
+                arena: arena, on: workers)
         }
         copyRows(saved.x, to: saved.middle, workers)
         attentionOutput.forward(
@@ -158,12 +158,9 @@ struct DecoderLayer: Sendable {
             addingTo: sums, into: dAttention, arena: arena, on: workers)
         guard let dAttention else { return }
         let (dq, dk, dv) = (arena.matrix(t, queryWidth), arena.matrix(t, keyWidth), arena.matrix(t, keyWidth))
-        let hasGroups = attention.heads != attention.keyHeads
-        let parts =
-            hasGroups ? (arena.matrix(t, queryWidth), arena.matrix(t, queryWidth)) : (dk, dv)
         attention.backward(
             dAttention, q: saved.q, k: saved.k, v: saved.v, o: saved.o, logSum: saved.logSum,
-            examples: pass.batch.examples, dq: dq, dk: dk, dv: dv, partial: parts, on: workers)
+            examples: pass.batch.examples, dq: dq, dk: dk, dv: dv, arena: arena, on: workers)
         rotary.apply(dq, heads: attention.heads, tokenPositions: pass.batch.positions, inverse: true, on: workers)
         rotary.apply(dk, heads: attention.keyHeads, tokenPositions: pass.batch.positions, inverse: true, on: workers)
         inputNorm.recompute(saved.x, inverseRMS: saved.inverseRMS1, into: normed, on: workers)

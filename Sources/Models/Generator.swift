@@ -143,12 +143,14 @@ extension Decoder {
     func prefill(_ prompt: [Int32], caches: [KeyValueCache], on workers: Workers) -> [Float] {
         var batch = PackedBatch()
         batch.append(tokens: prompt, labels: prompt, key: 0)
-        return runOnce(batch, rows: [prompt.count - 1], on: workers) { layer, saved in
-            caches[layer.index].keys.rows(0..<prompt.count).copy(from: saved.k)
-            caches[layer.index].values.rows(0..<prompt.count).copy(from: saved.v)
+        return runOnce(batch, rows: [prompt.count - 1], on: workers) { layer, saved, pass in
+            if !pass.arena.isMeasuring {
+                caches[layer.index].keys.rows(0..<prompt.count).copy(from: saved.k)
+                caches[layer.index].values.rows(0..<prompt.count).copy(from: saved.v)
+            }
             layer.attention.forward(
                 q: saved.q, k: saved.k, v: saved.v, examples: batch.examples, into: saved.o, logSum: saved.logSum,
-                on: workers)
+                arena: pass.arena, on: pass.workers)
         }[0]
     }
 
@@ -157,7 +159,8 @@ extension Decoder {
     func extend(_ sequences: [(token: Int32, length: Int, caches: [KeyValueCache])], on workers: Workers) -> [[Float]] {
         var batch = PackedBatch()
         for sequence in sequences { batch.append(next: sequence.token, position: sequence.length - 1) }
-        return runOnce(batch, rows: Array(sequences.indices), on: workers) { layer, saved in
+        return runOnce(batch, rows: Array(sequences.indices), on: workers) { layer, saved, pass in
+            if pass.arena.isMeasuring { return }
             for (row, sequence) in sequences.enumerated() {
                 let (cache, place) = (sequence.caches[layer.index], sequence.length - 1..<sequence.length)
                 cache.keys.rows(place).copy(from: saved.k.rows(row..<row + 1))
@@ -172,25 +175,25 @@ extension Decoder {
     /// One pass with an attention of the caller's; the logits of some rows.
     private func runOnce(
         _ batch: PackedBatch, rows: [Int], on workers: Workers,
-        attend: @escaping (DecoderLayer, DecoderLayer.Saved) -> Void
+        attend: @escaping (DecoderLayer, DecoderLayer.Saved, PassContext) -> Void
     ) -> [[Float]] {
-        func pass(_ arena: Arena, _ workers: Workers, isReal: Bool) -> MatrixView {
+        func pass(_ arena: Arena, _ workers: Workers) -> MatrixView {
             let context = context(batch, adapter?.values, nil, arena, workers, nil)
             var x = embed(batch, context)
             var y = arena.matrix(x.rows, x.columns)
             let mark = arena.mark
             for layer in layers {
-                layer.forward(layer.makeSaved(x, arena), into: y, context) { if isReal { attend(layer, $0) } }
+                layer.forward(layer.makeSaved(x, arena), into: y, context) { attend(layer, $0, context) }
                 arena.release(to: mark)
                 swap(&x, &y)
             }
             return logits(of: x, rows: rows, context)
         }
         let measuring = Arena.measuring()
-        _ = pass(measuring, .dry(), isReal: false)
+        _ = pass(measuring, .dry())
         let arena = Arena(bytes: measuring.peak)
         return withExtendedLifetime(arena) {
-            let result = pass(arena, workers, isReal: true)
+            let result = pass(arena, workers)
             return rows.indices.map { result.rows($0..<$0 + 1).elements }
         }
     }

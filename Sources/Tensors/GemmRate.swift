@@ -35,6 +35,7 @@ public func measureBF16GEMM(on workers: Workers) -> Double {
     return rate(2 * rows * columns * inner * repetitions, on: workers) { task in
         let set = sets[task]
         set.right.row(0).withMemoryRebound(to: UInt32.self, capacity: inner * columns / 2) { right in
+            let right = PackedColumns(words: right, inner: inner, columns: columns)
             var term = set.a.term(fromRow: 0, column: 0, count: inner, right: right)
             for _ in 0..<repetitions {
                 ck_bf16_gemm(bf16Instructions, &term, 1, rows, columns, set.c.row(0), columns, 0)

@@ -66,7 +66,8 @@ import CKernels
     public func scores(_ x: PackedRows, rows tokens: Range<Int>) -> MatrixView {
         precondition(tokens.count <= Self.tokens && x.columns == columns)
         let result = MatrixView(base: scratch, rows: tokens.count, columns: rows.count, stride: rows.count)
-        var term = x.term(fromRow: tokens.lowerBound, column: 0, count: columns, right: across)
+        let right = PackedColumns(words: across, inner: columns, columns: rows.count)
+        var term = x.term(fromRow: tokens.lowerBound, column: 0, count: columns, right: right)
         ck_bf16_gemm(bf16Instructions, &term, 1, tokens.count, rows.count, result.base, result.stride, 0)
         return result
     }
@@ -75,9 +76,10 @@ import CKernels
     public func addProduct(of p: MatrixView, to y: MatrixView) {
         precondition(p.base == scratch && p.columns == rows.count && y.rows == p.rows && y.columns == columns)
         let left = PackedRows(words: packed, rows: p.rows, columns: p.columns)
-        packRows(p, 0..<p.rows, into: left)
-        var term = left.term(fromRow: 0, column: 0, count: p.columns, right: along)
-        ck_bf16_gemm(bf16Instructions, &term, 1, y.rows, y.columns, y.base, y.stride, 1)
+        left.fill(p)
+        multiply(
+            left, PackedColumns(words: along, inner: rows.count, columns: columns), inner: rows.count, into: y,
+            accumulate: true)
     }
 }
 

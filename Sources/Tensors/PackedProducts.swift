@@ -139,7 +139,8 @@ extension PackedProduct {
                 kernelTerms.append(
                     piece.term.left.term(
                         fromRow: rows.lowerBound, column: piece.inner.lowerBound, count: piece.inner.count,
-                        right: room.words))
+                        right: PackedColumns(
+                            words: room.words, inner: piece.inner.count, columns: columns.count)))
                 room = room.behind(words)
                 index += 1
             }

@@ -19,49 +19,52 @@ import CKernels
     }
 
     /// The summand with rows from `row` on, a multiple of 8, and columns from `column` on, an even number.
-    func term(fromRow row: Int, column: Int, count: Int, right: UnsafePointer<UInt32>) -> ck_bf16_term {
-        precondition(row % 8 == 0 && column % 2 == 0 && column + count <= columns)
+    func term(fromRow row: Int, column: Int, count: Int, right: PackedColumns) -> ck_bf16_term {
+        precondition(row % 8 == 0 && column % 2 == 0 && column + count <= columns && count <= right.inner)
         return ck_bf16_term(
-            left: words + row * pairs + column / 2 * 8, left_block: pairs * 8, right: right, pairs: (count + 1) / 2)
+            left: words + row * pairs + column / 2 * 8, left_block: pairs * 8, right: right.words,
+            right_pairs: right.pairs, right_lines: right.columns, pairs: (count + 1) / 2)
+    }
+
+    /// Packs x, of this shape.
+    public func fill(_ x: MatrixView) {
+        precondition(x.rows == rows && x.columns == columns)
+        packAcross(x, 0..<rows, place)
+    }
+
+    /// Packs x turned over: x is (columns, rows).
+    public func fill(transposed x: MatrixView) {
+        precondition(x.rows == columns && x.columns == rows)
+        fill(transposed: x, pairs: 0..<pairs)
+    }
+
+    fileprivate func fill(transposed x: MatrixView, pairs: Range<Int>) {
+        for pair in pairs {
+            ck_bf16_pack_along(
+                bf16Instructions, x.row(2 * pair), 2 * pair + 1 < x.rows ? x.row(2 * pair + 1) : nil, 0, 1, place, pair)
+        }
     }
 }
 
 extension Arena {
     /// A copy of a matrix, rounded to bf16, as the left operand of products.
     public func packed(_ x: MatrixView, on workers: Workers) -> PackedRows {
-        let packed = makePacked(rows: x.rows, columns: x.columns)
-        workers.rows(x.rows, grain: 64) { range, _ in packRows(x, range, into: packed) }
+        let packed = makeRows(rows: x.rows, columns: x.columns)
+        workers.rows(x.rows, grain: 64) { range, _ in packAcross(x, range, packed.place) }
         return packed
     }
 
     /// A copy of a matrix turned over, rounded to bf16: its columns become the rows of the left operand.
     public func packedTransposed(_ x: MatrixView, on workers: Workers) -> PackedRows {
-        let packed = makePacked(rows: x.columns, columns: x.rows)
-        workers.rows(packed.pairs, grain: 128) { range, _ in
-            for pair in range {
-                ck_bf16_pack_along(
-                    bf16Instructions, x.row(2 * pair), 2 * pair + 1 < x.rows ? x.row(2 * pair + 1) : nil, 0, 1,
-                    packed.place, pair)
-            }
-        }
+        let packed = makeRows(rows: x.columns, columns: x.rows)
+        workers.rows(packed.pairs, grain: 128) { range, _ in packed.fill(transposed: x, pairs: range) }
         return packed
     }
 
-    private func makePacked(rows: Int, columns: Int) -> PackedRows {
+    /// Room for a packed left operand.
+    public func makeRows(rows: Int, columns: Int) -> PackedRows {
         let block = matrix(1, PackedRows.wordCount(rows: rows, columns: columns))
         let words = UnsafeMutableRawPointer(block.base).assumingMemoryBound(to: UInt32.self)
         return PackedRows(words: words, rows: rows, columns: columns)
-    }
-}
-
-/// Packs a range of rows that begins at a multiple of 16.
-func packRows(_ x: MatrixView, _ range: Range<Int>, into packed: PackedRows) {
-    withUnsafeTemporaryAllocation(of: UnsafeRawPointer?.self, capacity: 16) { rows in
-        for first in stride(from: range.lowerBound, to: range.upperBound, by: 16) {
-            let count = min(16, range.upperBound - first)
-            for i in 0..<count { rows[i] = UnsafeRawPointer(x.row(first + i)) }
-            ck_bf16_pack_across(
-                bf16Instructions, rows.baseAddress!, count, 0, x.columns, 1, packed.place, first, 0)
-        }
     }
 }

@@ -49,6 +49,13 @@ extension MatrixView {
         ck_softmax_backward(p.row(row), self.row(row), delta, scale, count)
     }
 
+    /// Softmax backward from scores: they become probabilities p = exp(scale · score − shift), and this row, the gradient of p,
+    /// becomes p · (self − delta) · scale, on the first `count` elements.
+    public func softmaxBackward(row: Int, scores: MatrixView, scale: Float, shift: Float, delta: Float, count: Int) {
+        precondition(row < rows && row < scores.rows && count <= columns && count <= scores.columns)
+        ck_softmax_scores_backward(scores.row(row), self.row(row), scale, shift, delta, count)
+    }
+
     /// self[row] = RMSNorm of x[row] with weight (1, features); returns 1/rms.
     public func rmsNorm(row: Int, of x: MatrixView, row xRow: Int, weight: MatrixView, epsilon: Float) -> Float {
         precondition(x.columns == columns && weight.columns == columns && row < rows && xRow < x.rows)
@@ -80,7 +87,7 @@ extension MatrixView {
     /// Replaces gate and up in one row by their gradients, given this row as the gradient of silu(gate) · up.
     public func swiGLUBackward(row: Int, gate: MatrixView, up: MatrixView) {
         precondition(gate.columns == columns && up.columns == columns && row < rows)
-        ck_swiglu_backward(self.row(row), gate.row(row), up.row(row), gate.row(row), up.row(row), columns)
+        ck_swiglu_backward(self.row(row), gate.row(row), up.row(row), columns)
     }
 
     /// Rotates every head of a row by its position. cosine and sine are (positions, headSize/2); `inverse` rotates back, which is

@@ -26,6 +26,12 @@ typedef struct ck_bf16_place {
     size_t width;     // CK_BF16_LEFT or CK_BF16_RIGHT
 } ck_bf16_place;
 
+// Words between the pairs of the right operand's block that begins at `line`.
+static inline size_t ck_bf16_block_width(size_t lines, size_t line) {
+    size_t left = lines - line;
+    return left >= CK_BF16_RIGHT ? CK_BF16_RIGHT : (left + 15) / 16 * 16;
+}
+
 // Words of a packed operand.
 size_t ck_bf16_words(size_t pairs, size_t lines, size_t width);
 
@@ -44,7 +50,9 @@ void ck_bf16_pack_along(
 typedef struct ck_bf16_term {
     const uint32_t *left;    // the first block's first pair that counts
     size_t left_block;       // words from one block of the left operand to the next
-    const uint32_t *right;   // a packed operand of just these pairs
+    const uint32_t *right;   // a packed operand, of which the first `pairs` pairs and the first lines count
+    size_t right_pairs;      // pairs that it holds
+    size_t right_lines;      // lines that it holds, at least as many as c has columns
     size_t pairs;
 } ck_bf16_term;
 

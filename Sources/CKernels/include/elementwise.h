@@ -24,8 +24,8 @@ void ck_rms_norm_backward(const float *dy, const float *x, const float *w, float
 
 // y = silu(g)·u with silu(g) = g/(1 + exp(−g)). (Shazeer 2020, SwiGLU)
 void ck_swiglu(const float *g, const float *u, float *y, size_t n);
-// dg and du from dy; may be called with dg, du = g, u (in place).
-void ck_swiglu_backward(const float *dy, const float *g, const float *u, float *dg, float *du, size_t n);
+// Replaces g and u by their gradients, given dy.
+void ck_swiglu_backward(const float *restrict dy, float *restrict g, float *restrict u, size_t n);
 
 // Rotates the halves of one head: (a, b) → (a·cos − s·b·sin, b·cos + s·a·sin), s = 1 forward, −1 backward. n = half of the head.
 void ck_rotate(float *head, const float *cosine, const float *sine, float s, size_t n);
@@ -34,3 +34,6 @@ void ck_rotate(float *head, const float *cosine, const float *sine, float s, siz
 float ck_exp_sum(float *x, float scale, float shift, size_t n);
 // ds = p·(dp − delta)·scale, written over dp.
 void ck_softmax_backward(const float *p, float *dp, float delta, float scale, size_t n);
+// The same from scores: s becomes p = exp(scale·s − shift), dp becomes p·(dp − delta)·scale.
+void ck_softmax_scores_backward(
+    float *restrict s, float *restrict dp, float scale, float shift, float delta, size_t n);
