@@ -108,7 +108,9 @@ extension Attention {
         }
         workers.run(packs.count * keyHeads) { index, _ in
             let (chunk, head) = (packs[index / keyHeads], index % keyHeads)
-            let (keys, values) = (k.rows(chunk.tokens).columns(columns(head)), v.rows(chunk.tokens).columns(columns(head)))
+            let (keys, values) = (
+                k.rows(chunk.tokens).columns(columns(head)), v.rows(chunk.tokens).columns(columns(head))
+            )
             chunk.turnedKeys[head].fill(transposed: keys)
             chunk.plainKeys[head].fill(keys)
             chunk.turnedValues[head].fill(transposed: values)
@@ -124,7 +126,8 @@ extension Attention {
             for start in stride(from: example.lowerBound, to: example.upperBound, by: Self.queries) {
                 let tokens = start..<min(example.upperBound, start + Self.queries)
                 backward(
-                    Block(chunks: spans[index / heads], tokens: tokens, head: head), packs, dOutput, q, o, logSum, dq, dkOwn,
+                    Block(chunks: spans[index / heads], tokens: tokens, head: head), packs, dOutput, q, o, logSum, dq,
+                    dkOwn,
                     dvOwn, workers.scratch(worker))
             }
         }

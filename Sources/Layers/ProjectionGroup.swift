@@ -37,7 +37,9 @@ public struct ProjectionGroup: Sendable {
     let aEntries: Range<Int>?
     let ranks: Int
 
-    /// - Parameter precision: what the inputs of products are rounded to.
+    /// - Parameters:
+    ///   - projections: at least one; those that are adapted stand one behind the other in the slab.
+    ///   - precision: what the inputs of products are rounded to.
     public init(_ projections: [Projection], precision: Precision = .fp32) {
         self.projections = projections
         self.precision = precision

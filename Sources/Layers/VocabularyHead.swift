@@ -15,7 +15,9 @@ public struct VocabularyHead: Sendable {
     /// Tasks that there should be at least; fewer rows cut the vocabulary into more parts.
     private static let tasks = 8
 
-    /// - Parameter precision: what the inputs of products are rounded to.
+    /// - Parameters:
+    ///   - weight: (vocabulary, features), frozen.
+    ///   - precision: what the inputs of products are rounded to.
     public init(weight: StoredMatrix, precision: Precision = .fp32) {
         self.weight = weight
         self.precision = precision
@@ -158,6 +160,11 @@ public struct VocabularyHead: Sendable {
     }
 
     /// Scores of all words for the rows of h.  Shapes: h (rows, features), logits (rows, vocabulary).
+    /// - Parameters:
+    ///   - h: (rows, features).
+    ///   - logits: (rows, vocabulary), replaced.
+    ///   - arena: for what is needed on the way only.
+    ///   - workers: share tiles of the product.
     public func logits(_ h: MatrixView, into logits: MatrixView, arena: Arena, on workers: Workers) {
         guard precision == .bf16 else {
             multiply(h, [ForwardProduct(weight: weight, output: logits)], on: workers)

@@ -64,7 +64,9 @@ struct PanelBuffer {
         case .weightRowsAreColumns(let weight):
             if weight.format == .bf16 {
                 packAcross(columns.count, inner.count, isBF16: true, 1, place) { first, _, rows in
-                    for i in rows.indices { rows[i] = weight.address(row: columns.lowerBound + first + i, column: inner.lowerBound) }
+                    for i in rows.indices {
+                        rows[i] = weight.address(row: columns.lowerBound + first + i, column: inner.lowerBound)
+                    }
                 }
             } else {
                 packAcross(columns.count, inner.count, isBF16: false, 1, place) { first, count, rows in
@@ -86,7 +88,8 @@ struct PanelBuffer {
                 }
             } else {
                 for first in stride(from: 0, to: inner.count, by: Self.widenedRows) {
-                    let rows = inner.lowerBound + first..<min(inner.upperBound, inner.lowerBound + first + Self.widenedRows)
+                    let rows =
+                        inner.lowerBound + first..<min(inner.upperBound, inner.lowerBound + first + Self.widenedRows)
                     weight.widen(rows: rows, columns: columns, into: floats, stride: columns.count)
                     packAlong(rows.count, isBF16: false, 1, place, firstPair: first / 2) {
                         UnsafeRawPointer(floats + $0 * columns.count)

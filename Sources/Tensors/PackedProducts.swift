@@ -41,13 +41,15 @@ public struct PackedProduct: Sendable {
     ///   - bias: (1, columns) or nil.
     ///   - masked: a product to which dropout's mask is applied before it is added.
     ///   - output: (rows, columns).
+    ///   - accumulate: adds to what `output` holds.
     public init(
         _ terms: [PackedTerm], bias: MatrixView? = nil, masked: (term: PackedTerm, mask: DropoutMask)? = nil,
         into output: MatrixView, accumulate: Bool = false
     ) {
-        precondition((terms + (masked.map { [$0.term] } ?? [])).allSatisfy {
-            $0.left.rows == output.rows && $0.right.columns == output.columns
-        })
+        precondition(
+            (terms + (masked.map { [$0.term] } ?? [])).allSatisfy {
+                $0.left.rows == output.rows && $0.right.columns == output.columns
+            })
         self.terms = terms
         self.output = output
         self.bias = bias

@@ -42,7 +42,7 @@ extension ProgramTests {
                 ranks: [nil, 2])
             try refuse(set: "data.shuffle=yes", "data.shuffle: found \"yes\", expected true or false")
             try refuse(set: "lora=16", "lora: found 16, expected keys and values, such as r")
-            try refuse(set: "model.dtype=bf16", "found \"bf16\", expected auto or fp32 (bf16 is not there yet)")
+            try refuse(set: "model.dtype=float16", "found \"float16\", expected auto, fp32 or bf16")
         }
 
         @Test func keysOfOtherTools() throws {

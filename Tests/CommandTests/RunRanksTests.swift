@@ -39,12 +39,14 @@ import Testing
         }
     }
 
-    @Test func adapterAfterEightSteps() throws {
-        try expectSame(["training.micro_batches_per_step=5", "training.micro_batch_tokens=256"])
+    @Test(arguments: ["fp32", "bf16"]) func adapterAfterEightSteps(_ dtype: String) throws {
+        try expectSame([
+            "model.dtype=\(dtype)", "training.micro_batches_per_step=5", "training.micro_batch_tokens=256",
+        ])
     }
 
-    @Test func fewerMicroBatchesThanRanks() throws {
-        try expectSame(["training.micro_batches_per_step=1", "training.micro_batch_tokens=4096"])
+    @Test(arguments: ["fp32", "bf16"]) func fewerMicroBatchesThanRanks(_ dtype: String) throws {
+        try expectSame(["model.dtype=\(dtype)", "training.micro_batches_per_step=1", "training.micro_batch_tokens=4096"])
     }
 
     @Test func otherSeedsAndDropoutsDiffer() throws {

@@ -60,13 +60,12 @@ import Testing
             arena.matrix(tokens, heads * size), arena.matrix(tokens, keyHeads * size),
             arena.matrix(tokens, keyHeads * size)
         )
-        let partial = (arena.matrix(tokens, heads * size), arena.matrix(tokens, heads * size))
         checkSameForAllWorkers { workers in
             attention.forward(
-                q: x.q, k: x.k, v: x.v, examples: x.examples, into: x.o, logSum: x.logSum, on: workers)
+                q: x.q, k: x.k, v: x.v, examples: x.examples, into: x.o, logSum: x.logSum, arena: arena, on: workers)
             attention.backward(
                 dOutput, q: x.q, k: x.k, v: x.v, o: x.o, logSum: x.logSum, examples: x.examples, dq: dq, dk: dk,
-                dv: dv, partial: partial, on: workers)
+                dv: dv, arena: arena, on: workers)
             return [x.o, x.logSum, dq, dk, dv].map(\.elements)
         }
         var worst = 0.0
@@ -83,7 +82,7 @@ import Testing
         // One feature a head leaves no gradient of q and k for the first token alone; norms stay above zero by the others.
         checkGradient(of: [("q", x.q, dq.elements), ("k", x.k, dk.elements), ("v", x.v, dv.elements)]) {
             attention.forward(
-                q: x.q, k: x.k, v: x.v, examples: x.examples, into: x.o, logSum: x.logSum, on: workers)
+                q: x.q, k: x.k, v: x.v, examples: x.examples, into: x.o, logSum: x.logSum, arena: arena, on: workers)
             return inner(x.o, dOutput)
         }
     }
@@ -100,13 +99,12 @@ import Testing
         let attention = Attention(heads: heads, keyHeads: 1, size: size)
         let dOutput = arena.random(tokens, heads * size, &random)
         let (dq, dk, dv) = (arena.matrix(tokens, heads * size), arena.matrix(tokens, size), arena.matrix(tokens, size))
-        let partial = (arena.matrix(tokens, heads * size), arena.matrix(tokens, heads * size))
         let workers = Workers(count: 2)
         defer { workers.stop() }
-        attention.forward(q: x.q, k: x.k, v: x.v, examples: x.examples, into: x.o, logSum: x.logSum, on: workers)
+        attention.forward(q: x.q, k: x.k, v: x.v, examples: x.examples, into: x.o, logSum: x.logSum, arena: arena, on: workers)
         attention.backward(
             dOutput, q: x.q, k: x.k, v: x.v, o: x.o, logSum: x.logSum, examples: x.examples, dq: dq, dk: dk, dv: dv,
-            partial: partial, on: workers)
+            arena: arena, on: workers)
         let block = Workers.scoreFloats / length
         for token in [3, 3 + block - 1, 3 + block, 1000, tokens - 1] {
             let (output, logSum) = plain(x, token: token, head: 1, group: 2, size: size)
@@ -114,7 +112,7 @@ import Testing
             for i in 0..<size { #expect(abs(Double(x.o[token, size + i]) - output[i]) < 2e-6) }
         }
         checkGradient(of: [("q", x.q, dq.elements), ("k", x.k, dk.elements), ("v", x.v, dv.elements)]) {
-            attention.forward(q: x.q, k: x.k, v: x.v, examples: x.examples, into: x.o, logSum: x.logSum, on: workers)
+            attention.forward(q: x.q, k: x.k, v: x.v, examples: x.examples, into: x.o, logSum: x.logSum, arena: arena, on: workers)
             return inner(x.o, dOutput)
         }
     }
@@ -128,12 +126,12 @@ import Testing
         let x = Tensors(lengths: lengths, heads: heads, keyHeads: keyHeads, size: size, arena, &random)
         let attention = Attention(heads: heads, keyHeads: keyHeads, size: size)
         let workers = Workers(count: 1)
-        attention.forward(q: x.q, k: x.k, v: x.v, examples: x.examples, into: x.o, logSum: x.logSum, on: workers)
+        attention.forward(q: x.q, k: x.k, v: x.v, examples: x.examples, into: x.o, logSum: x.logSum, arena: arena, on: workers)
         let before = x.o.elements
         for rows in [70..<75, 150..<165] {
             for matrix in [x.q, x.k, x.v] { matrix.rows(rows).fill(.nan) }
         }
-        attention.forward(q: x.q, k: x.k, v: x.v, examples: x.examples, into: x.o, logSum: x.logSum, on: workers)
+        attention.forward(q: x.q, k: x.k, v: x.v, examples: x.examples, into: x.o, logSum: x.logSum, arena: arena, on: workers)
         for range in [0..<70, 75..<139] {
             let expected = Array(before[range.lowerBound * heads * size..<range.upperBound * heads * size])
             #expect(x.o.rows(range).elements == expected)
@@ -147,7 +145,8 @@ import Testing
         let x = Tensors(lengths: [20], heads: heads, keyHeads: heads, size: size, arena, &random)
         for row in 0..<20 { x.q.scale(row: row, by: 1e4) }
         Attention(heads: heads, keyHeads: heads, size: size).forward(
-            q: x.q, k: x.k, v: x.v, examples: x.examples, into: x.o, logSum: x.logSum, on: Workers(count: 1))
+            q: x.q, k: x.k, v: x.v, examples: x.examples, into: x.o, logSum: x.logSum, arena: arena,
+            on: Workers(count: 1))
         #expect(x.o.firstNonFinite() == nil && x.o.elements.allSatisfy { abs($0) <= 1.000001 })
     }
 
@@ -164,7 +163,7 @@ import Testing
             q.rows(row..<row + 1).copy(from: x.q.rows(example.upperBound - 1..<example.upperBound))
         }
         checkSameForAllWorkers { workers in
-            attention.forward(q: x.q, k: x.k, v: x.v, examples: x.examples, into: x.o, logSum: x.logSum, on: workers)
+            attention.forward(q: x.q, k: x.k, v: x.v, examples: x.examples, into: x.o, logSum: x.logSum, arena: arena, on: workers)
             attention.forwardCached(
                 q: q, caches: x.examples.map { KeyValueCache(keys: x.k.rows($0), values: x.v.rows($0)) },
                 lengths: lengths, into: o, on: workers)

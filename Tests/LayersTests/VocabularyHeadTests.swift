@@ -70,7 +70,7 @@ import Testing
         let arena = Arena.poisoned(bytes: 1 << 18)
         let (h, logits) = (arena.random(rows, features, &random), arena.matrix(rows, vocabulary))
         checkSameForAllWorkers { workers in
-            head.logits(h, into: logits, on: workers)
+            head.logits(h, into: logits, arena: arena, on: workers)
             return [logits.elements]
         }
         let expected = productWithTranspose(

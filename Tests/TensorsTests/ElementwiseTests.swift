@@ -87,15 +87,7 @@ import Testing
             let (g, u, dy) = (random.floats(n, in: -9...9), random.floats(n), random.floats(n))
             var (y, dg, du) = ([Float](repeating: .nan, count: n), g, u)
             ck_swiglu(g, u, &y, n)
-            var (apartG, apartU) = (y, y)
-            ck_swiglu_backward(dy, g, u, &apartG, &apartU, n)
-            dg.withUnsafeMutableBufferPointer { dg in
-                du.withUnsafeMutableBufferPointer { du in
-                    ck_swiglu_backward(
-                        dy, dg.baseAddress, du.baseAddress, dg.baseAddress, du.baseAddress, n)
-                }
-            }
-            #expect(dg == apartG && du == apartU)
+            ck_swiglu_backward(dy, &dg, &du, n)
             for i in 0..<n {
                 let (gate, up, d) = (Double(g[i]), Double(u[i]), Double(dy[i]))
                 let sigmoid = 1 / (1 + exp(-gate))
@@ -110,9 +102,9 @@ import Testing
     @Test func swiGLUStaysFiniteForGatesOfAnySize() {
         let g: [Float] = [-1e30, -1000, -89, -88, -87.4, 87, 88, 89, 1000, 1e30, 0, -0.0]
         let (u, dy) = ([Float](repeating: 1, count: g.count), [Float](repeating: 1, count: g.count))
-        var (y, dg, du) = (g, g, g)
+        var (y, dg, du) = (g, g, u)
         ck_swiglu(g, u, &y, g.count)
-        ck_swiglu_backward(dy, g, u, &dg, &du, g.count)
+        ck_swiglu_backward(dy, &dg, &du, g.count)
         for i in g.indices {
             let slope: Float = g[i] > 50 ? 1 : g[i] < -50 ? 0 : 0.5
             #expect(abs(y[i] - max(g[i], 0)) <= 1e-7 && abs(du[i] - max(g[i], 0)) <= 1e-7)

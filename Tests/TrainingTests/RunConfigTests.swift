@@ -92,7 +92,7 @@ import Testing
             "lora", "target_modules", "[]",
             "found [], expected all-linear, a list of name suffixes such as [q_proj, v_proj], or a regular expression"
         ),
-        ("model", "dtype", "\"bf16\"", "found \"bf16\", expected auto or fp32 (bf16 is not there yet)"),
+        ("model", "dtype", "\"float16\"", "found \"float16\", expected auto, fp32 or bf16"),
         ("model", "path", "\"\"", "found \"\", expected the path of a Hugging Face model folder or a GGUF file"),
         ("data", "train", "[1]", "found [1], expected the path of a JSONL file, or a list of them"),
         ("data", "eval_split", "1", "found 1, expected a number above 0 and below 1"),
