@@ -15,7 +15,7 @@ trap 'rm -rf -- "$work"' EXIT
 # norm RANK ALPHA RSLORA: trains 8 steps and prints ‖ΔW‖.
 norm() {
   "$program" train --config configs/quickstart.yaml --overwrite --set "model.path=$model" --set "output.dir=$work/run" \
-    --set data.eval=null --set training.eval_steps=null --set training.max_steps=8 --set lora.lora_dropout=0 \
+    --set model.dtype=fp32 --set data.eval=null --set training.eval_steps=null --set training.max_steps=8 --set lora.lora_dropout=0 \
     --set training.lr_scheduler_type=constant --set training.warmup_steps=0 --set "lora.r=$1" \
     --set "lora.lora_alpha=$2" --set "lora.use_rslora=$3" 2>"$work/log" || { cat "$work/log" >&2; exit 1; }
   "$program" inspect "$work/run/adapter" --json | python3 -c 'import json, sys; print("%.3f" % json.load(sys.stdin)["update_norm"])'

@@ -27,12 +27,13 @@ extension Attention {
         q: MatrixView, k: MatrixView, v: MatrixView, examples: [Range<Int>], into o: MatrixView, logSum: MatrixView,
         arena: Arena, on workers: Workers
     ) {
-        let (chunks, spans) = chunks(examples, arena)
+        let (chunks, spans) = chunks(examples)
+        var room = operandRoom(tokens: k.rows, examples: examples.count, turned: 1, plain: 1, arena)
         let packs = chunks.map { chunk in
             var chunk = chunk
             for _ in 0..<keyHeads {
-                chunk.turnedKeys.append(arena.makeColumns(inner: size, columns: chunk.tokens.count))
-                chunk.plainValues.append(arena.makeColumns(inner: chunk.tokens.count, columns: size))
+                chunk.turnedKeys.append(room.makeColumns(inner: size, columns: chunk.tokens.count))
+                chunk.plainValues.append(room.makeColumns(inner: chunk.tokens.count, columns: size))
             }
             return chunk
         }
@@ -96,13 +97,14 @@ extension Attention {
         _ dOutput: MatrixView, q: MatrixView, k: MatrixView, v: MatrixView, o: MatrixView, logSum: MatrixView,
         examples: [Range<Int>], dq: MatrixView, dk: MatrixView, dv: MatrixView, arena: Arena, on workers: Workers
     ) {
-        let (chunks, spans) = chunks(examples, arena)
+        let (chunks, spans) = chunks(examples)
+        var room = operandRoom(tokens: k.rows, examples: examples.count, turned: 2, plain: 1, arena)
         let packs = chunks.map { chunk in
             var chunk = chunk
             for _ in 0..<keyHeads {
-                chunk.turnedKeys.append(arena.makeColumns(inner: size, columns: chunk.tokens.count))
-                chunk.plainKeys.append(arena.makeColumns(inner: chunk.tokens.count, columns: size))
-                chunk.turnedValues.append(arena.makeColumns(inner: size, columns: chunk.tokens.count))
+                chunk.turnedKeys.append(room.makeColumns(inner: size, columns: chunk.tokens.count))
+                chunk.plainKeys.append(room.makeColumns(inner: chunk.tokens.count, columns: size))
+                chunk.turnedValues.append(room.makeColumns(inner: size, columns: chunk.tokens.count))
             }
             return chunk
         }
@@ -180,8 +182,17 @@ extension Attention {
         dq.rows(block.tokens).columns(own).copy(from: dQuery)
     }
 
+    /// Room for so many operands of every chunk and head of keys: by tokens and examples alone, and never less for more of them,
+    /// so that an arena measured for the largest batch serves all.
+    private func operandRoom(tokens: Int, examples: Int, turned: Int, plain: Int, _ arena: Arena) -> Scratch {
+        let chunks = tokens / Self.keys + examples
+        let turnedWords = (size + 1) / 2 * (tokens + 15 * chunks)
+        let plainWords = (tokens + chunks) / 2 * ((size + 15) / 16 * 16)
+        return arena.scratch(floats: keyHeads * (turned * turnedWords + plain * plainWords + 16 * chunks))
+    }
+
     /// The chunks of all examples, and those of each.
-    private func chunks(_ examples: [Range<Int>], _ arena: Arena) -> (chunks: [Chunk], spans: [Range<Int>]) {
+    private func chunks(_ examples: [Range<Int>]) -> (chunks: [Chunk], spans: [Range<Int>]) {
         var chunks: [Chunk] = []
         let spans = examples.map { example in
             let first = chunks.count

@@ -138,22 +138,22 @@ public struct Decoder: Sendable {
         return loss
     }
 
-    /// Bytes of arena that `train` needs for micro-batches of at most so many tokens, of which so many are trained: what its own
-    /// code asks of an arena that only adds up.
-    public func trainingArenaBytes(tokens: Int, trained: Int, hasDropout: Bool) -> Int {
-        guard let adapter else { return evaluationArenaBytes(tokens: tokens, trained: trained) }
+    /// Bytes of arena that `train` needs for micro-batches of at most this size: what its own code asks of an arena that only
+    /// adds up.
+    public func trainingArenaBytes(_ size: MicroBatchSize, hasDropout: Bool) -> Int {
+        guard let adapter else { return evaluationArenaBytes(size) }
         let arena = Arena.measuring()
         _ = train(
-            .sample(tokens: tokens, trained: trained), factor: 0,
+            .sample(size), factor: 0,
             dropout: hasDropout ? Dropout(probability: 0.5, seed: 0, step: 0) : nil,
             addingTo: ExactSums(adapter.values.layout), arena: arena, on: .dry())
         return arena.peak
     }
 
     /// Bytes of arena that `evaluate` needs.
-    public func evaluationArenaBytes(tokens: Int, trained: Int) -> Int {
+    public func evaluationArenaBytes(_ size: MicroBatchSize) -> Int {
         let arena = Arena.measuring()
-        _ = evaluate(.sample(tokens: tokens, trained: trained), arena: arena, on: .dry())
+        _ = evaluate(.sample(size), arena: arena, on: .dry())
         return arena.peak
     }
 

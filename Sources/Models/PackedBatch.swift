@@ -40,13 +40,4 @@ public struct PackedBatch: Sendable {
         positions.append(Int32(position))
         exampleKeys.append(0)
     }
-
-    /// One example of so many tokens, the last of which are trained, to size memory by.
-    static func sample(tokens: Int, trained: Int) -> PackedBatch {
-        var batch = PackedBatch()
-        let tokens = max(tokens, trained + 1)
-        let labels = [Int32](repeating: -100, count: tokens - trained) + [Int32](repeating: 0, count: trained)
-        batch.append(tokens: [Int32](repeating: 0, count: tokens), labels: labels, key: 0)
-        return batch
-    }
 }

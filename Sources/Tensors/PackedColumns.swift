@@ -1,7 +1,7 @@
 import CKernels
 
-/// The right operand of bf16 products, (inner, columns): rounded to bf16 and laid out as the kernels read it. Held by an `Arena`
-/// or a worker's `Scratch`.
+/// The right operand of bf16 products, (inner, columns): rounded to bf16 and laid out as the kernels read it. Held by a
+/// `Scratch`.
 @safe public struct PackedColumns: @unchecked Sendable {
     let words: UnsafeMutablePointer<UInt32>
     public let inner: Int, columns: Int
@@ -57,13 +57,4 @@ public func multiply(
     precondition(inner <= right.inner && c.rows <= left.rows && c.columns <= right.columns)
     var term = left.term(fromRow: 0, column: 0, count: inner, right: right)
     ck_bf16_gemm(bf16Instructions, &term, 1, c.rows, c.columns, c.base, c.stride, accumulate ? 1 : 0)
-}
-
-extension Arena {
-    /// Room for a packed right operand.
-    public func makeColumns(inner: Int, columns: Int) -> PackedColumns {
-        let block = matrix(1, PackedColumns.wordCount(inner: inner, columns: columns))
-        let words = UnsafeMutableRawPointer(block.base).assumingMemoryBound(to: UInt32.self)
-        return PackedColumns(words: words, inner: inner, columns: columns)
-    }
 }

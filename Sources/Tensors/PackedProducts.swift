@@ -3,7 +3,7 @@ import CKernels
 /// How bf16 products are cut: by shape alone.
 enum PackedTiles {
     /// Rows of the result in one tile, whose right panel is packed once for all of them.
-    static let rows = 1024
+    static let rows = 2048
     /// Columns of the result in one tile: two blocks of the kernel; where a format's blocks of 256 elements must stay whole, one.
     static let columns = 96, wideColumns = 256
     /// The longest inner length that is multiplied at once; longer ones are added piece by piece.

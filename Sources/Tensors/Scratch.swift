@@ -1,6 +1,6 @@
 import CKernels
 
-/// Scratch memory of one worker, cut piece by piece for one task.
+/// Memory that is cut piece by piece: of one worker for one task, or of an arena.
 @safe public struct Scratch {
     private var next: UnsafeMutablePointer<Float>
     private var left: Int
@@ -12,7 +12,7 @@ import CKernels
 
     private mutating func take(_ count: Int) -> UnsafeMutablePointer<Float> {
         let rounded = (count + 15) & ~15
-        precondition(rounded <= left, "a worker's scratch memory is too small by \(rounded - left) floats")
+        precondition(rounded <= left, "scratch memory is too small by \(rounded - left) floats")
         defer {
             next += rounded
             left -= rounded
@@ -41,4 +41,9 @@ import CKernels
 extension Workers {
     /// The scratch memory of a worker, for the task that it runs.
     public func scratch(_ worker: Int) -> Scratch { Scratch(panel(worker), floats: Self.scratchFloats) }
+}
+
+extension Arena {
+    /// A piece of this arena to be cut in its turn.
+    public func scratch(floats: Int) -> Scratch { Scratch(matrix(1, floats).base, floats: floats) }
 }

@@ -59,8 +59,7 @@ public func runBenchmark(config: RunConfig, options: BenchmarkOptions) throws ->
     let decoder = Decoder(
         base: session.base, adapter: adapter, positions: options.exampleTokens, precision: config.model.precision)
     let arena = Arena(
-        bytes: decoder.trainingArenaBytes(
-            tokens: options.tokens, trained: trained, hasDropout: config.lora.loraDropout > 0))
+        bytes: decoder.trainingArenaBytes(MicroBatchSize(batch), hasDropout: config.lora.loraDropout > 0))
     let sums = ExactSums(adapter.values.layout)
     var optimizer = Optimizer(values: adapter.values, config: config.training)
     let flops = decoder.trainingFLOPs(exampleLengths: lengths, trained: trained)

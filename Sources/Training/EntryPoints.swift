@@ -60,7 +60,7 @@ public func runEvaluation(
         base: session.base, adapter: session.adapter, positions: data.longest, precision: config.model.precision)
     let engine = StepEngine(
         decoder: decoder, workers: Workers(count: threads),
-        arena: Arena(bytes: decoder.evaluationArenaBytes(tokens: largest.tokens, trained: largest.trained)),
+        arena: Arena(bytes: decoder.evaluationArenaBytes(largest)),
         world: world,
         cut: cut)
     let base = try engine.evaluate(sizes, usesAdapter: false, load: data.loader(rows))

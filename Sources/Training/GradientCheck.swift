@@ -137,8 +137,7 @@ private struct FP32Check {
         self.batch = batch
         decoder = Decoder(base: session.base, adapter: session.adapter, positions: batch.tokens.count)
         arena = Arena(
-            bytes: decoder.trainingArenaBytes(
-                tokens: batch.tokens.count, trained: batch.targets.count, hasDropout: false))
+            bytes: decoder.trainingArenaBytes(MicroBatchSize(batch), hasDropout: false))
     }
 
     func train(_ workers: Workers, into sums: ExactSums) {

@@ -38,13 +38,13 @@ public struct StepEngine {
                 microBatchTokens: config.microBatchTokens, microBatchesPerStep: config.microBatchesPerStep)
         }
 
-        /// The most tokens, and the most trained ones, of any micro-batch of these examples.
-        func largest(_ sizes: [ExampleSize], chunk: Int = Int.max) -> (tokens: Int, trained: Int) {
-            pieces(sizes, chunk: min(chunk, max(1, sizes.count))).reduce((0, 0)) { most, piece in
-                (
-                    max(most.0, piece.reduce(0) { $0 + sizes[$1].tokens }),
-                    max(most.1, piece.reduce(0) { $0 + sizes[$1].trained })
-                )
+        /// The most tokens, trained tokens and examples of any micro-batch of these examples.
+        func largest(_ sizes: [ExampleSize], chunk: Int = Int.max) -> MicroBatchSize {
+            pieces(sizes, chunk: min(chunk, max(1, sizes.count))).reduce(into: MicroBatchSize()) { most, piece in
+                most.cover(
+                    MicroBatchSize(
+                        tokens: piece.reduce(0) { $0 + sizes[$1].tokens },
+                        trained: piece.reduce(0) { $0 + sizes[$1].trained }, examples: piece.count))
             }
         }
 

@@ -75,23 +75,21 @@ struct Trainer {
         let most = largestPiece(plan, data, steps: steps, cut: cut)
         let held = cut.largest(heldOut, chunk: StepEngine.Cut.evaluationChunk)
         return max(
-            decoder.trainingArenaBytes(tokens: most.tokens, trained: most.trained, hasDropout: hasDropout),
-            decoder.evaluationArenaBytes(tokens: held.tokens, trained: held.trained))
+            decoder.trainingArenaBytes(most, hasDropout: hasDropout), decoder.evaluationArenaBytes(held))
     }
 
-    /// The most tokens, and the most trained ones, of any micro-batch of the run. Of very long runs a bound: no micro-batch is
+    /// The most tokens, trained tokens and examples of any micro-batch of the run. Of very long runs a bound: no micro-batch is
     /// larger than the limit, or than the longest example.
     private static func largestPiece(
         _ plan: BatchPlan, _ data: TrainingData, steps: Int, cut: StepEngine.Cut
-    ) -> (tokens: Int, trained: Int) {
+    ) -> MicroBatchSize {
         if steps > 20_000 || steps * plan.batchSize > 1_000_000 {
             let bound = max(cut.microBatchTokens, data.longest)
-            return (bound, bound)
+            return MicroBatchSize(tokens: bound, trained: bound, examples: min(bound, plan.batchSize))
         }
-        var most = (tokens: 0, trained: 0)
+        var most = MicroBatchSize()
         for step in 0..<steps {
-            let piece = cut.largest(data.sizes(of: plan.batch(step)))
-            most = (max(most.tokens, piece.tokens), max(most.trained, piece.trained))
+            most.cover(cut.largest(data.sizes(of: plan.batch(step))))
         }
         return most
     }

@@ -46,7 +46,9 @@ import Testing
     }
 
     @Test(arguments: ["fp32", "bf16"]) func fewerMicroBatchesThanRanks(_ dtype: String) throws {
-        try expectSame(["model.dtype=\(dtype)", "training.micro_batches_per_step=1", "training.micro_batch_tokens=4096"])
+        try expectSame([
+            "model.dtype=\(dtype)", "training.micro_batches_per_step=1", "training.micro_batch_tokens=4096",
+        ])
     }
 
     @Test func otherSeedsAndDropoutsDiffer() throws {

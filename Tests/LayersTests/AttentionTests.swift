@@ -101,7 +101,8 @@ import Testing
         let (dq, dk, dv) = (arena.matrix(tokens, heads * size), arena.matrix(tokens, size), arena.matrix(tokens, size))
         let workers = Workers(count: 2)
         defer { workers.stop() }
-        attention.forward(q: x.q, k: x.k, v: x.v, examples: x.examples, into: x.o, logSum: x.logSum, arena: arena, on: workers)
+        attention.forward(
+            q: x.q, k: x.k, v: x.v, examples: x.examples, into: x.o, logSum: x.logSum, arena: arena, on: workers)
         attention.backward(
             dOutput, q: x.q, k: x.k, v: x.v, o: x.o, logSum: x.logSum, examples: x.examples, dq: dq, dk: dk, dv: dv,
             arena: arena, on: workers)
@@ -112,7 +113,8 @@ import Testing
             for i in 0..<size { #expect(abs(Double(x.o[token, size + i]) - output[i]) < 2e-6) }
         }
         checkGradient(of: [("q", x.q, dq.elements), ("k", x.k, dk.elements), ("v", x.v, dv.elements)]) {
-            attention.forward(q: x.q, k: x.k, v: x.v, examples: x.examples, into: x.o, logSum: x.logSum, arena: arena, on: workers)
+            attention.forward(
+                q: x.q, k: x.k, v: x.v, examples: x.examples, into: x.o, logSum: x.logSum, arena: arena, on: workers)
             return inner(x.o, dOutput)
         }
     }
@@ -126,12 +128,14 @@ import Testing
         let x = Tensors(lengths: lengths, heads: heads, keyHeads: keyHeads, size: size, arena, &random)
         let attention = Attention(heads: heads, keyHeads: keyHeads, size: size)
         let workers = Workers(count: 1)
-        attention.forward(q: x.q, k: x.k, v: x.v, examples: x.examples, into: x.o, logSum: x.logSum, arena: arena, on: workers)
+        attention.forward(
+            q: x.q, k: x.k, v: x.v, examples: x.examples, into: x.o, logSum: x.logSum, arena: arena, on: workers)
         let before = x.o.elements
         for rows in [70..<75, 150..<165] {
             for matrix in [x.q, x.k, x.v] { matrix.rows(rows).fill(.nan) }
         }
-        attention.forward(q: x.q, k: x.k, v: x.v, examples: x.examples, into: x.o, logSum: x.logSum, arena: arena, on: workers)
+        attention.forward(
+            q: x.q, k: x.k, v: x.v, examples: x.examples, into: x.o, logSum: x.logSum, arena: arena, on: workers)
         for range in [0..<70, 75..<139] {
             let expected = Array(before[range.lowerBound * heads * size..<range.upperBound * heads * size])
             #expect(x.o.rows(range).elements == expected)
@@ -163,7 +167,8 @@ import Testing
             q.rows(row..<row + 1).copy(from: x.q.rows(example.upperBound - 1..<example.upperBound))
         }
         checkSameForAllWorkers { workers in
-            attention.forward(q: x.q, k: x.k, v: x.v, examples: x.examples, into: x.o, logSum: x.logSum, arena: arena, on: workers)
+            attention.forward(
+                q: x.q, k: x.k, v: x.v, examples: x.examples, into: x.o, logSum: x.logSum, arena: arena, on: workers)
             attention.forwardCached(
                 q: q, caches: x.examples.map { KeyValueCache(keys: x.k.rows($0), values: x.v.rows($0)) },
                 lengths: lengths, into: o, on: workers)

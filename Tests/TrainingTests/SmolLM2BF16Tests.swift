@@ -44,8 +44,7 @@ import Training
             defer { workers.stop() }
             let sums = ExactSums(adapter.values.layout)
             let arena = Arena(
-                bytes: decoder.trainingArenaBytes(
-                    tokens: batch.tokens.count, trained: batch.targets.count, hasDropout: false))
+                bytes: decoder.trainingArenaBytes(MicroBatchSize(batch), hasDropout: false))
             let loss = decoder.train(
                 batch, factor: 1 / Float(batch.targets.count), dropout: nil, addingTo: sums, arena: arena, on: workers)
             return (loss.mean, sums.layout.entries.indices.map { sums.values(entry: $0) })

@@ -144,7 +144,9 @@ struct OracleLoop {
         let largest = min(tokens, max(cut.microBatchTokens, rows.map(\.tokens.count).max()!))
         engine = StepEngine(
             decoder: decoder, workers: Workers(count: 2),
-            arena: Arena(bytes: decoder.trainingArenaBytes(tokens: largest, trained: largest, hasDropout: false)),
+            arena: Arena(
+                bytes: decoder.trainingArenaBytes(
+                    MicroBatchSize(tokens: largest, trained: largest, examples: rows.count), hasDropout: false)),
             world: .alone(), cut: cut)
     }
 
