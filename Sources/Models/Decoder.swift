@@ -47,6 +47,8 @@ public struct Decoder: Sendable {
     let layers: [DecoderLayer]
     let finalNorm: RMSNorm
     let head: VocabularyHead
+    /// Keeps only the input of each layer for the backward pass.
+    private let checkpoints: Bool
     /// The first layer with an adapter; no gradient is needed below it.
     private let lowestAdapted: Int?
 
@@ -56,8 +58,13 @@ public struct Decoder: Sendable {
     ///   - adapter: A and B of some of its linear maps, or nil.
     ///   - positions: the longest example or generated text, in tokens.
     ///   - precision: what the inputs of linear maps, of the low-rank terms and of the head are rounded to.
-    public init(base: BaseModel, adapter: Adapter?, positions: Int, precision: Precision = .fp32) {
+    ///   - checkpoints: keeps only the input of each layer for the backward pass, which computes the rest again: the same
+    ///     bits for less memory.
+    public init(
+        base: BaseModel, adapter: Adapter?, positions: Int, precision: Precision = .fp32, checkpoints: Bool = false
+    ) {
         self.base = base
+        self.checkpoints = checkpoints
         self.adapter = adapter
         self.precision = precision
         let config = base.config
@@ -122,17 +129,16 @@ public struct Decoder: Sendable {
         guard let adapter, let lowestAdapted, !batch.targets.isEmpty else { return LossSum() }
         let pass = context(batch, adapter.values, dropout, arena, workers, probe)
         var x = embed(batch, pass)
-        let saved = layers.map { layer in
-            let saved = layer.makeSaved(x, arena)
-            x = arena.matrix(x.rows, x.columns)
-            layer.forward(saved, into: x, pass)
-            return saved
-        }
+        let saved = checkpoints ? [] : forwardSavingAll(&x, pass)
+        let inputs = checkpoints ? forwardSavingInputs(&x, pass) : []
         let d = arena.matrix(x.rows, x.columns)
         let loss = headLoss(x, batch, d: d, factor: factor, pass)
         for index in stride(from: layers.count - 1, through: lowestAdapted, by: -1) {
+            let mark = arena.mark
+            defer { arena.release(to: mark) }
             layers[index].backward(
-                d, from: saved[index], adapter: adapter.values, addingTo: sums, needsInput: index > lowestAdapted, pass)
+                d, from: checkpoints ? forwardAgain(index, inputs[index], pass) : saved[index],
+                adapter: adapter.values, addingTo: sums, needsInput: index > lowestAdapted, pass)
             probe?("gradient below layer \(index)", d)
         }
         return loss
@@ -183,6 +189,37 @@ public struct Decoder: Sendable {
     }
 
     // MARK: Parts
+
+    /// Runs all layers, keeping what their backward passes read; x becomes the last output.
+    private func forwardSavingAll(_ x: inout MatrixView, _ pass: PassContext) -> [DecoderLayer.Saved] {
+        layers.map { layer in
+            let saved = layer.makeSaved(x, pass.arena)
+            x = pass.arena.matrix(x.rows, x.columns)
+            layer.forward(saved, into: x, pass)
+            return saved
+        }
+    }
+
+    /// Runs all layers, keeping their inputs only; x becomes the last output. (Chen et al. 2016)
+    private func forwardSavingInputs(_ x: inout MatrixView, _ pass: PassContext) -> [MatrixView] {
+        layers.map { layer in
+            let input = x
+            x = pass.arena.matrix(x.rows, x.columns)
+            let mark = pass.arena.mark
+            layer.forward(layer.makeSaved(input, pass.arena), into: x, pass)
+            pass.arena.release(to: mark)
+            return input
+        }
+    }
+
+    /// What the backward pass of a layer reads, computed again from its input.
+    private func forwardAgain(_ index: Int, _ input: MatrixView, _ pass: PassContext) -> DecoderLayer.Saved {
+        let saved = layers[index].makeSaved(input, pass.arena)
+        let mark = pass.arena.mark
+        layers[index].forward(saved, into: pass.arena.matrix(input.rows, input.columns), pass)
+        pass.arena.release(to: mark)
+        return saved
+    }
 
     func context(
         _ batch: PackedBatch, _ adapter: ParameterSlab?, _ dropout: Dropout?, _ arena: Arena, _ workers: Workers,

@@ -32,6 +32,7 @@ public func runTraining(
     }
     try emit(.started(trainer.summary))
     if let warning = try slowPrecisionWarning(session.config, world) { try emit(.warning(warning)) }
+    if let warning = try world.threadWarning(threads: trainer.engine.workers.count) { try emit(.warning(warning)) }
     if options.debug { try trainer.check { try emit(.warning($0)) } }
     try trainer.run(results: results, report: emit)
 }

@@ -59,12 +59,24 @@ struct Trainer {
         let cut = StepEngine.Cut(config.training)
         let decoder = Decoder(
             base: session.base, adapter: adapter, positions: max(train.longest, heldOut?.longest ?? 1),
-            precision: config.model.precision)
+            precision: config.model.precision,
+            checkpoints: config.training.activationCheckpointing == .block)
         let bytes = Self.arenaBytes(
             decoder, plan, train, steps: totalSteps, heldOut: heldOut?.sizes(of: heldOutRows) ?? [], cut: cut,
             hasDropout: config.lora.loraDropout > 0)
-        engine = StepEngine(
-            decoder: decoder, workers: Workers(count: threads), arena: Arena(bytes: bytes), world: world, cut: cut)
+        let workers = Workers(count: threads)
+        let (longest, savesAll) = (
+            max(cut.microBatchTokens, train.longest), config.training.activationCheckpointing == .none
+        )
+        try world.together {
+            if let refusal = memoryRefusal(
+                bytes + workers.scratchBytes, ranks: world.localSize, host: world.hostName,
+                available: availableMemory(), tokens: longest, savesAll: savesAll)
+            {
+                throw refusal
+            }
+        }
+        engine = StepEngine(decoder: decoder, workers: workers, arena: Arena(bytes: bytes), world: world, cut: cut)
     }
 
     /// What the largest micro-batch of any step or evaluation needs.

@@ -17,6 +17,7 @@ public struct TrainingConfig: Sendable, Equatable {
     public var microBatchTokens = 2048
     /// At least as many pieces of work in a step, for ranks to share.
     public var microBatchesPerStep = 4
+    public var activationCheckpointing = ActivationCheckpointing.none
     public var weightDecay = 0.0
     /// The length to which a longer gradient is cut; 0 to leave it.
     public var maxGradNorm = 1.0
@@ -38,6 +39,14 @@ public struct TrainingConfig: Sendable, Equatable {
     public var threads: Int?
 
     public init() {}
+
+    /// What the forward pass keeps for the backward pass.
+    public enum ActivationCheckpointing: String, Sendable, CaseIterable {
+        /// Whatever backward reads.
+        case none
+        /// The input of each layer; backward runs the layer forward again. The same bits, slower, for less memory.
+        case block
+    }
 
     /// How the learning rate goes on after the warm-up.
     public enum Scheduler: String, Sendable, CaseIterable {
@@ -73,6 +82,7 @@ extension TrainingConfig: ConfigSection {
         .integer("global_batch_size", \.globalBatchSize),
         .integer("micro_batch_tokens", \.microBatchTokens),
         .integer("micro_batches_per_step", \.microBatchesPerStep),
+        .choice("activation_checkpointing", \.activationCheckpointing),
         .number("weight_decay", \.weightDecay, .atLeast(0)),
         .number("max_grad_norm", \.maxGradNorm, .atLeast(0)),
         .number("adam_beta1", \.adamBeta1, .share),
