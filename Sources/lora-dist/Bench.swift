@@ -10,7 +10,7 @@ struct Bench: ParsableCommand {
         discussion: """
             Examples:
               lora-dist bench --model my-model.gguf --threads 2
-              mpirun -n 2 lora-dist bench --shape llama-3.2-1b --threads 1
+              mpirun -n 2 --bind-to none lora-dist bench --shape llama-3.2-1b --threads 1
               lora-dist bench --shape llama-3.2-1b --gemm
 
             Steps on random tokens, every token trained, in the precision of model.dtype; before each step plain matrix \
