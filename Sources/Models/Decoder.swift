@@ -119,11 +119,12 @@ public struct Decoder: Sendable {
     ///   - sums: receive the gradients, in the adapter's layout.
     ///   - arena: given back as a whole first; at least `trainingArenaBytes`.
     ///   - workers: share the work.
+    ///   - clock: told of the end of each phase.
     ///   - probe: called with the name and value of each layer's output.
     /// - Returns: the sum of the losses.
     public func train(
         _ batch: PackedBatch, factor: Float, dropout: Dropout?, addingTo sums: ExactSums, arena: Arena,
-        on workers: Workers, probe: ((String, MatrixView) -> Void)? = nil
+        on workers: Workers, clock: PhaseClock? = nil, probe: ((String, MatrixView) -> Void)? = nil
     ) -> LossSum {
         arena.reset()
         guard let adapter, let lowestAdapted, !batch.targets.isEmpty else { return LossSum() }
@@ -131,8 +132,10 @@ public struct Decoder: Sendable {
         var x = embed(batch, pass)
         let saved = checkpoints ? [] : forwardSavingAll(&x, pass)
         let inputs = checkpoints ? forwardSavingInputs(&x, pass) : []
+        clock?.end(.forward)
         let d = arena.matrix(x.rows, x.columns)
         let loss = headLoss(x, batch, d: d, factor: factor, pass)
+        clock?.end(.head)
         for index in stride(from: layers.count - 1, through: lowestAdapted, by: -1) {
             let mark = arena.mark
             defer { arena.release(to: mark) }
@@ -141,6 +144,7 @@ public struct Decoder: Sendable {
                 adapter: adapter.values, addingTo: sums, needsInput: index > lowestAdapted, pass)
             probe?("gradient below layer \(index)", d)
         }
+        clock?.end(.backward)
         return loss
     }
 

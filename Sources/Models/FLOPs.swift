@@ -4,8 +4,9 @@ import Tensors
 /// Floating-point operations of a training step as its mathematics needs them; what is computed twice counts once.
 ///
 /// A product of (m, k) and (k, n) counts 2·m·k·n. Linear maps count forward and with respect to their input (not below the
-/// lowest adapted layer's input), A and B forward, with respect to their input and to themselves, attention two products forward
-/// and four backward over the pairs of tokens that see each other, the head two at trained positions. All else is left out.
+/// lowest adapted layer's input), A and B forward, with respect to their input (the same) and to themselves, attention two products
+/// forward and four backward over the pairs of tokens that see each other, the head two at trained positions. All else is left
+/// out.
 public struct StepFLOPs: Sendable, Equatable {
     public var linear = 0.0, lora = 0.0, attention = 0.0, head = 0.0
     public var total: Double { linear + lora + attention + head }
@@ -34,8 +35,8 @@ extension Decoder {
                     let product = 2 * tokens * Double(projection.weight.rows) * Double(projection.weight.columns)
                     flops.linear += needsInput ? 2 * product : product
                     if let adapter = projection.adapter {
-                        let thin = Double(adapter.rank) * Double(projection.weight.rows + projection.weight.columns)
-                        flops.lora += 2 * tokens * thin * 3
+                        let thin = 3 * projection.weight.rows + (needsInput ? 3 : 2) * projection.weight.columns
+                        flops.lora += 2 * tokens * Double(adapter.rank) * Double(thin)
                     }
                 }
             }

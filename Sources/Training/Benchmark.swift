@@ -1,97 +1,163 @@
-import Foundation
+public import Collectives
 import LoRA
-public import Models
+import Models
 import Tensors
 
-/// What a benchmark measures, beside the model and adapter of its config.
-public struct BenchmarkOptions: Sendable {
-    /// Tokens of a micro-batch, all of them trained, in examples of `exampleTokens`.
-    public var tokens = 2048
-    public var exampleTokens = 512
-    /// Steps that count, and steps before them that do not.
-    public var steps = 5
-    public var warmupSteps = 1
-    public var threads: Int?
-    public init() {}
-}
-
-/// Medians over the steps of a benchmark.
-public struct BenchmarkResult: Sendable {
-    public var model: String
-    public var threads: Int
-    public var tokens: Int
-    public var trainableParameters: Int
-    /// Of one step: forward, backward and AdamW.
-    public var seconds: Double
-    public var tokensPerSecond: Double
-    public var flopsPerToken: StepFLOPs
-    /// What the inputs of products are rounded to: `fp32` or `bf16`.
-    public var precision: String
-    /// Operations a second of the step's mathematics.
-    public var modelFLOPS: Double
-    /// The same of raw products measured between the steps on as many threads: OpenBLAS in single precision, and the bf16 kernel
-    /// on packed operands.
-    public var gemmFLOPS: Double, bf16FLOPS: Double
-    /// The medians of the ratios of each step to the products measured beside it.
-    public var shareOfGEMM: Double, shareOfBF16: Double
-    /// Bytes of the arena and the workers' scratch memory.
-    public var arenaBytes: Int
-    /// The matrix library and what it chose for this CPU.
-    public var library: String
-}
-
-/// Trains on random tokens, raw products before each step, in one process.
+/// Trains on random tokens, raw products before each step; every rank does the same at the same time, and none waits for another
+/// within a step.
 /// - Parameters:
-///   - config: with `model.path` and the section `lora`.
+///   - config: with the section `lora`, and `model.path` unless the options give a shape.
 ///   - options: sizes, steps and threads.
-/// - Returns: medians over the steps.
+///   - world: the ranks; each calls this.
+/// - Returns: medians over the steps, of this rank.
 /// - Throws: what is wrong with the model or the adapter.
-public func runBenchmark(config: RunConfig, options: BenchmarkOptions) throws -> BenchmarkResult {
-    let session = try Session(config: config, adapter: .config)
-    let adapter = session.adapter!
-    let threads = options.threads ?? config.training.threads ?? AffinityMask.own().cores()
-    let workers = Workers(count: threads)
+public func runBenchmark(
+    config: RunConfig, options: BenchmarkOptions, world: Communicator
+) throws -> BenchmarkResult {
+    let bench = try Bench(config, options, world)
+    let (decoder, workers, adapter) = (bench.decoder, bench.workers, bench.adapter)
+    let config = bench.config
     let lengths = stride(from: 0, to: options.tokens, by: options.exampleTokens).map {
         min(options.exampleTokens, options.tokens - $0)
     }
-    let batch = randomBatch(lengths, vocabulary: session.base.config.vocabulary)
+    let batch = randomBatch(lengths, vocabulary: decoder.base.config.vocabulary)
     let trained = batch.targets.count
-    let decoder = Decoder(
-        base: session.base, adapter: adapter, positions: options.exampleTokens, precision: config.model.precision)
+    let hasDropout = config.lora.loraDropout > 0
     let arena = Arena(
-        bytes: decoder.trainingArenaBytes(MicroBatchSize(batch), hasDropout: config.lora.loraDropout > 0))
+        bytes: decoder.trainingArenaBytes(MicroBatchSize(batch), hasDropout: hasDropout))
     let sums = ExactSums(adapter.values.layout)
     var optimizer = Optimizer(values: adapter.values, config: config.training)
     let flops = decoder.trainingFLOPs(exampleLengths: lengths, trained: trained)
-    var times: [Double] = []
-    var rates: [Double] = []
-    var bf16Rates: [Double] = []
+    var steps: [Step] = []
     for step in 0..<options.warmupSteps + options.steps {
-        let rate = measureGEMM(on: workers)
-        let bf16Rate = measureBF16GEMM(on: workers)
-        let begin = ContinuousClock.now
+        try world.barrier()
+        let (rate, bf16Rate) = (measureGEMM(on: workers), measureBF16GEMM(on: workers))
+        try world.barrier()
+        let clock = PhaseClock()
         sums.zero()
         _ = decoder.train(
             batch, factor: 1 / Float(trained),
             dropout: Decoder.Dropout(probability: config.lora.loraDropout, seed: 1, step: step), addingTo: sums,
-            arena: arena, on: workers)
+            arena: arena, on: workers, clock: clock)
         _ = optimizer.update(sums, learningRate: 1e-5, on: workers)
-        let seconds = begin.duration(to: .now).seconds
-        if step < options.warmupSteps { continue }
-        times.append(seconds)
-        rates.append(rate)
-        bf16Rates.append(bf16Rate)
+        clock.end(.update)
+        steps.append(Step(clock, rate: rate, bf16Rate: bf16Rate))
     }
-    let seconds = median(times)
+    steps.removeFirst(options.warmupSteps)
+    let seconds = median(steps.map(\.seconds))
+    try world.barrier()
+    let memory = ProcessMemory.own()
     return BenchmarkResult(
-        model: session.base.description, threads: threads, tokens: options.tokens,
-        trainableParameters: adapter.parameterCount, seconds: seconds,
-        tokensPerSecond: Double(options.tokens) / seconds,
-        flopsPerToken: flops.scaled(by: 1 / Double(options.tokens)),
-        precision: decoder.precision.rawValue, modelFLOPS: flops.total / seconds, gemmFLOPS: median(rates),
-        bf16FLOPS: median(bf16Rates), shareOfGEMM: median(zip(times, rates).map { flops.total / $0 / $1 }),
-        shareOfBF16: median(zip(times, bf16Rates).map { flops.total / $0 / $1 }),
-        arenaBytes: arena.capacity + workers.scratchBytes, library: openBLASDescription())
+        setting: bench.setting, seconds: seconds, shortest: steps.map(\.seconds).min()!,
+        longest: steps.map(\.seconds).max()!, tokensPerSecond: Double(options.tokens) / seconds,
+        phases: PhaseClock.Phase.allCases.map { phase in
+            PhaseSeconds(phase: phase, seconds: median(steps.map { $0.phases[phase]! }))
+        },
+        flopsPerToken: flops.scaled(by: 1 / Double(options.tokens)), modelFLOPS: flops.total / seconds,
+        gemmFLOPS: median(steps.map(\.rate)), bf16FLOPS: median(steps.map(\.bf16Rate)),
+        shareOfGEMM: median(steps.map { flops.total / $0.seconds / $0.rate }),
+        shareOfBF16: median(steps.map { flops.total / $0.seconds / $0.bf16Rate }),
+        memory: memory, arenaBytes: arena.capacity + workers.scratchBytes,
+        allRanks: (
+            try world.allGather([Double(options.tokens) / seconds]).joined().reduce(0, +),
+            try world.sum(memory)
+        ))
+}
+
+/// Measures each product of a step by itself, the raw kernel before each.
+/// - Parameters: as `runBenchmark`; of `options`, `exampleTokens` counts for nothing.
+/// - Returns: medians, of this rank.
+/// - Throws: what is wrong with the model or the adapter.
+public func runProductSweep(
+    config: RunConfig, options: BenchmarkOptions, world: Communicator
+) throws -> ProductSweep {
+    let bench = try Bench(config, options, world)
+    let workers = bench.workers
+    var rates: [Double] = []
+    var results: [ProductRate] = []
+    for product in bench.decoder.stepProducts(tokens: options.tokens, on: workers) {
+        try world.barrier()
+        // As often as takes 20 ms, so that a clock's tick and the start of a job count for little.
+        let once = max(seconds(of: product.run), 1e-6)
+        let repetitions = max(1, Int(0.02 / once))
+        var times: [(seconds: Double, rate: Double)] = []
+        for _ in 0..<options.steps {
+            let rate =
+                bench.decoder.precision == .bf16 ? measureBF16GEMM(on: workers) : measureGEMM(on: workers)
+            let time = seconds(of: { for _ in 0..<repetitions { product.run() } }) / Double(repetitions)
+            times.append((time, rate))
+        }
+        rates += times.map(\.rate)
+        let middle = median(times.map(\.seconds))
+        results.append(
+            ProductRate(
+                module: product.module, formula: product.formula, rows: product.rows, columns: product.columns,
+                inner: product.inner, seconds: middle, flops: product.operations / middle,
+                share: median(times.map { product.operations / $0.seconds / $0.rate })))
+    }
+    return ProductSweep(setting: bench.setting, kernelFLOPS: median(rates), products: results)
+}
+
+/// What one step took, and the rates of raw products measured before it.
+private struct Step {
+    let phases: [PhaseClock.Phase: Double]
+    let rate: Double, bf16Rate: Double
+    var seconds: Double { phases.values.reduce(0, +) }
+
+    init(_ clock: PhaseClock, rate: Double, bf16Rate: Double) {
+        phases = Dictionary(uniqueKeysWithValues: PhaseClock.Phase.allCases.map { ($0, clock[$0].seconds) })
+        self.rate = rate
+        self.bf16Rate = bf16Rate
+    }
+}
+
+/// A model with an adapter and threads, to be measured.
+private struct Bench {
+    let config: RunConfig
+    let decoder: Decoder
+    let adapter: Adapter
+    let workers: Workers
+    let setting: BenchmarkSetting
+
+    init(_ config: RunConfig, _ options: BenchmarkOptions, _ world: Communicator) throws {
+        let config = try agreed(config, world)
+        let workers = Workers(count: try world.threads(requested: options.threads ?? config.training.threads))
+        let (base, adapter, rank) = try world.together {
+            let base = try Self.base(config, options, world, workers)
+            let (adapter, adapterConfig) = try Session.adapter(of: config, for: base)
+            return (base, adapter, adapterConfig.r)
+        }
+        self.config = config
+        self.workers = workers
+        self.adapter = adapter
+        decoder = Decoder(
+            base: base, adapter: adapter, positions: options.exampleTokens, precision: config.model.precision)
+        setting = BenchmarkSetting(
+            model: options.shape.map { "\($0.name) (random weights in bf16)" } ?? base.description,
+            precision: decoder.precision.rawValue, threads: workers.count, ranks: world.size, tokens: options.tokens,
+            exampleTokens: options.exampleTokens, rank: rank, trainableParameters: adapter.parameterCount,
+            library: openBLASDescription())
+    }
+
+    private static func base(
+        _ config: RunConfig, _ options: BenchmarkOptions, _ world: Communicator, _ workers: Workers
+    ) throws -> BaseModel {
+        guard let shape = options.shape else { return try BaseModel(path: config.model.path!) }
+        let needed = shape.config.bf16ByteCount * world.localSize
+        if let free = ProcessMemory.available, needed > free {
+            throw ConfigError(
+                reason: "--shape \(shape.name): its weights take \(needed >> 20) MiB on \(world.localSize) rank(s) of "
+                    + "\(world.hostName), which has \(free >> 20) MiB left; take a smaller shape or fewer ranks")
+        }
+        return BaseModel(random: shape.config, name: shape.name, on: workers)
+    }
+}
+
+extension Communicator {
+    /// The sums of what all ranks hold.
+    fileprivate func sum(_ memory: ProcessMemory) throws -> ProcessMemory {
+        try allGather([memory]).joined().reduce(ProcessMemory(rollup: "", status: "")) { $0 + $1 }
+    }
 }
 
 /// Examples of random tokens, every token trained but the first of each.
@@ -105,6 +171,12 @@ private func randomBatch(_ lengths: [Int], vocabulary: Int) -> PackedBatch {
         batch.append(tokens: tokens, labels: tokens, key: UInt32(key))
     }
     return batch
+}
+
+private func seconds(of work: () -> Void) -> Double {
+    let begin = ContinuousClock.now
+    work()
+    return begin.duration(to: .now).seconds
 }
 
 func median(_ values: [Double]) -> Double {

@@ -40,17 +40,18 @@ struct Session {
         switch source {
         case .none: (adapter, adapterConfig) = (nil, nil)
         case .folder(let path): (adapter, adapterConfig) = try Self.load(path, base)
-        case .config:
-            if let path = config.lora.initAdapter {
-                let (adapter, loaded) = try Self.load(path, base)
-                var adapterConfig = loaded
-                adapterConfig.loraDropout = config.lora.loraDropout
-                adapterConfig.baseModelName = config.model.baseName ?? adapterConfig.baseModelName ?? base.name
-                (self.adapter, self.adapterConfig) = (adapter, adapterConfig)
-            } else {
-                (adapter, adapterConfig) = try Self.fresh(config, base)
-            }
+        case .config: (adapter, adapterConfig) = try Self.adapter(of: config, for: base)
         }
+    }
+
+    /// The adapter that the section `lora` asks for: fresh, or the one that training begins with.
+    static func adapter(of config: RunConfig, for base: BaseModel) throws -> (Adapter, AdapterConfig) {
+        guard let path = config.lora.initAdapter else { return try fresh(config, base) }
+        let (adapter, loaded) = try load(path, base)
+        var adapterConfig = loaded
+        adapterConfig.loraDropout = config.lora.loraDropout
+        adapterConfig.baseModelName = config.model.baseName ?? adapterConfig.baseModelName ?? base.name
+        return (adapter, adapterConfig)
     }
 
     /// A session with the adapter of a folder, or none.

@@ -8,14 +8,24 @@ struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Measures training speed beside the speed of raw matrix products.",
         discussion: """
-            Example:
+            Examples:
               lora-dist bench --model my-model.gguf --threads 2
+              mpirun -n 2 --bind-to none lora-dist bench --shape llama-3.2-1b --threads 1
+              lora-dist bench --shape llama-3.2-1b --gemm
 
-            Steps on random tokens, every token trained, in one process, in the precision of model.dtype; before each step \
-            plain matrix products on as many threads: single-precision (OpenBLAS), and the bf16 kernel on operands that are \
-            packed already. Figures are medians. Model FLOPs count what the mathematics needs, two \
-            for each multiply-add: linear maps forward and for their input's gradient, A and B, the pairs of tokens that \
-            see each other, the head at trained tokens.
+            Steps on random tokens, every token trained, in the precision of model.dtype; before each step plain matrix \
+            products on as many threads: single-precision (OpenBLAS), and the bf16 kernel on operands that are packed \
+            already. Figures are medians. Under mpirun every rank does the same at the same time, with nothing sent; the \
+            figures are rank 0's, and sums over the ranks.
+
+            Model FLOPs count what the mathematics needs, two for each multiply-add, and what is computed twice once. For \
+            each token: linear maps forward and for their input's gradient, 4 · outputs · inputs; A and B of rank r the same \
+            and for their own gradients, 6 · r · (outputs + inputs); attention, two products forward and four backward over \
+            the tokens that it sees, 12 · heads · head size for each; the head, 4 · vocabulary · hidden where it is trained. \
+            The lowest adapted layer's input, and what is below it, needs no gradient.
+
+            Memory: pages that this process alone maps, and those that others map too (Linux's smaps_rollup). The part is \
+            the proportional set size, in which a page that n processes map counts 1/n; anonymous is what no file backs.
             """)
 
     @OptionGroup var options: ConfigOptions
@@ -24,6 +34,14 @@ struct Bench: ParsableCommand {
     @Option(
         help: ArgumentHelp("The base: a Hugging Face folder or a GGUF file. (default: model.path)", valueName: "path"))
     var model: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Random bf16 weights of a known shape in the place of a model: \(names(of: "or")).", valueName: "name"))
+    var shape: String?
+
+    @Flag(help: "Measures each product of a step alone, with the shapes of the model.")
+    var gemm = false
 
     @Option(help: ArgumentHelp("Tokens of a step.", valueName: "count"))
     var tokens = 2048
@@ -37,69 +55,41 @@ struct Bench: ParsableCommand {
     @Flag(help: "Prints the result as one JSON object.")
     var json = false
 
+    private static func names(of word: String) -> String {
+        let names = KnownShape.all.map(\.name)
+        return names.dropLast().joined(separator: ", ") + " \(word) " + names.last!
+    }
+
     func validate() throws {
         for (name, value) in [("--tokens", tokens), ("--example-tokens", exampleTokens)] where value < 2 {
             throw ValidationError("\(name): found \(value), expected at least 2")
         }
         if steps < 1 { throw ValidationError("--steps: found \(steps), expected at least 1") }
+        guard let shape else { return }
+        if model != nil { throw ValidationError("--shape: given together with --model, expected one of them") }
+        if KnownShape.named(shape) == nil {
+            throw ValidationError("--shape: found \(printable(shape)), expected \(Self.names(of: "or"))")
+        }
     }
 
     func run() throws {
         let config = try options.load(
-            needs: [.model], overrides: [("--model", "model.path", model.map { .string($0) })])
-        try InputFiles.checkModel(config)
+            needs: shape == nil ? [.model] : [], overrides: [("--model", "model.path", model.map { .string($0) })])
+        if shape == nil { try InputFiles.checkModel(config) }
         var settings = BenchmarkOptions()
+        settings.shape = shape.flatMap { KnownShape.named($0) }
         settings.tokens = tokens
         settings.exampleTokens = min(exampleTokens, tokens)
         settings.steps = steps
         settings.threads = threads.threads
         try onAllRanks { world in
-            guard world.rank == 0 else { return }
-            let result = try runBenchmark(config: config, options: settings)
-            writeResult(json ? result.json.text() : result.table)
+            if gemm {
+                let sweep = try runProductSweep(config: config, options: settings, world: world)
+                if world.rank == 0 { writeResult(json ? sweep.json.text() : sweep.table) }
+            } else {
+                let result = try runBenchmark(config: config, options: settings, world: world)
+                if world.rank == 0 { writeResult(json ? result.json.text() : result.table) }
+            }
         }
-    }
-}
-
-extension BenchmarkResult {
-    private func giga(_ value: Double) -> String { fixed(value * 1e-9, 1) }
-
-    /// The result for people.
-    var table: String {
-        let flops = flopsPerToken
-        return """
-            \(model)
-            \(precision), \(grouped(trainableParameters)) trainable parameters, \(threads) threads, \(grouped(tokens)) tokens a step, \
-            arena \(bytes(arenaBytes))
-            \(library)
-            \(fixed(tokensPerSecond, 1)) tokens/s, \(fixed(seconds, 3)) s a step
-            \(giga(flops.total)) GFLOP a token: linear \(fixed(flops.linear * 1e-9, 3)), LoRA \(fixed(flops.lora * 1e-9, 3)), \
-            attention \(fixed(flops.attention * 1e-9, 3)), head \(fixed(flops.head * 1e-9, 3))
-            \(giga(modelFLOPS)) GFLOP/s: \(fixed(shareOfGEMM * 100, 1)) % of the \(giga(gemmFLOPS)) GFLOP/s that sgemm reaches here \
-            and now, \(fixed(shareOfBF16 * 100, 1)) % of the bf16 kernel's \(giga(bf16FLOPS)) GFLOP/s
-            """
-    }
-
-    /// The result for programs.
-    var json: JSON {
-        .object(
-            JSONObject([
-                ("model", .string(model)), ("threads", .integer(Int64(threads))), ("tokens", .integer(Int64(tokens))),
-                ("trainable_parameters", .integer(Int64(trainableParameters))), ("seconds", .number(seconds)),
-                ("tokens_per_second", .number(tokensPerSecond)),
-                (
-                    "flops_per_token",
-                    .object(
-                        JSONObject([
-                            ("linear", .number(flopsPerToken.linear)), ("lora", .number(flopsPerToken.lora)),
-                            ("attention", .number(flopsPerToken.attention)), ("head", .number(flopsPerToken.head)),
-                        ]))
-                ),
-                ("model_flops_per_second", .number(modelFLOPS)), ("sgemm_flops_per_second", .number(gemmFLOPS)),
-                ("bf16_flops_per_second", .number(bf16FLOPS)), ("share_of_sgemm", .number(shareOfGEMM)),
-                ("share_of_bf16", .number(shareOfBF16)), ("dtype", .string(precision)),
-                ("arena_bytes", .integer(Int64(arenaBytes))),
-                ("library", .string(library)),
-            ]))
     }
 }
