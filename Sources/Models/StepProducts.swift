@@ -49,7 +49,8 @@ extension Decoder {
         let targets = (0..<rows).map { Int32($0 * 7919 % base.config.vocabulary) }
         let operations = 4 * Double(rows) * Double(base.config.vocabulary) * Double(base.config.hidden)
         return StepProduct(
-            module: "head", formula: "h Eᵀ, p E", rows: rows, columns: base.config.vocabulary, inner: base.config.hidden,
+            module: "head", formula: "h Eᵀ, p E", rows: rows, columns: base.config.vocabulary,
+            inner: base.config.hidden,
             operations: operations
         ) { [head] in
             head.loss(h, targets: targets, into: losses, dh: dh, factor: 1, arena: arena, on: workers)
@@ -93,7 +94,8 @@ private struct Operands {
             },
             product("dy W", columns: group.inputs, inner: outputs) {
                 plain.backward(
-                    dy, x: x, adapter: slab, mask: nil, from: saved, addingTo: sums, into: dx, arena: arena, on: workers)
+                    dy, x: x, adapter: slab, mask: nil, from: saved, addingTo: sums, into: dx, arena: arena, on: workers
+                )
             },
         ]
     }

@@ -19,12 +19,13 @@ public struct RandomWeights: Sendable {
         places = CounterRandom(seed: seed, purpose: 1)
     }
 
-    /// A matrix.
+    /// Makes a matrix.
     /// - Parameters:
     ///   - rows: outputs.
     ///   - columns: inputs, at most 2¹⁹.
     ///   - index: tells matrices of one shape apart.
     ///   - workers: share the rows.
+    /// - Returns: the matrix, which owns its memory.
     public func matrix(rows: Int, columns: Int, index: Int, on workers: Workers) -> StoredMatrix {
         precondition(columns <= Self.blockCount / 2)
         let owner = AnonymousMemory(byteCount: rows * columns * 2)

@@ -122,8 +122,11 @@ private struct Bench {
     init(_ config: RunConfig, _ options: BenchmarkOptions, _ world: Communicator) throws {
         let config = try agreed(config, world)
         let workers = Workers(count: try world.threads(requested: options.threads ?? config.training.threads))
+        if let shape = options.shape { try world.together { try Self.checkRoom(for: shape, world) } }
         let (base, adapter, rank) = try world.together {
-            let base = try Self.base(config, options, world, workers)
+            let base =
+                try options.shape.map { BaseModel(random: $0.config, name: $0.name, on: workers) }
+                ?? BaseModel(path: config.model.path!)
             let (adapter, adapterConfig) = try Session.adapter(of: config, for: base)
             return (base, adapter, adapterConfig.r)
         }
@@ -139,17 +142,14 @@ private struct Bench {
             library: openBLASDescription())
     }
 
-    private static func base(
-        _ config: RunConfig, _ options: BenchmarkOptions, _ world: Communicator, _ workers: Workers
-    ) throws -> BaseModel {
-        guard let shape = options.shape else { return try BaseModel(path: config.model.path!) }
+    /// Random weights are each rank's own, unlike those of a mapped file.
+    private static func checkRoom(for shape: KnownShape, _ world: Communicator) throws {
         let needed = shape.config.bf16ByteCount * world.localSize
         if let free = ProcessMemory.available, needed > free {
             throw ConfigError(
-                reason: "--shape \(shape.name): its weights take \(needed >> 20) MiB on \(world.localSize) rank(s) of "
+                reason: "--shape \(shape.name): random weights take \(needed >> 20) MiB for the ranks of "
                     + "\(world.hostName), which has \(free >> 20) MiB left; take a smaller shape or fewer ranks")
         }
-        return BaseModel(random: shape.config, name: shape.name, on: workers)
     }
 }
 

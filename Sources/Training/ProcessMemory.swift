@@ -2,8 +2,8 @@ import Foundation
 
 /// What a process holds in memory, in bytes, as Linux counts it.
 public struct ProcessMemory: Sendable, Equatable, BitwiseCopyable {
-    /// Pages that no other process maps, and pages that others map too. A model's file counts as private where one process alone
-    /// maps it.
+    /// Pages that no other process maps, and pages that others map too. A model's file counts as private where one process
+    /// alone maps it.
     public var privateBytes: Int, sharedBytes: Int
     /// The process's part of all memory: a page that n processes map counts 1/n.
     public var proportionalBytes: Int
@@ -14,7 +14,9 @@ public struct ProcessMemory: Sendable, Equatable, BitwiseCopyable {
 
     /// Reads /proc/self/smaps_rollup and /proc/self/status; what is not there counts 0.
     public static func own() -> ProcessMemory {
-        func text(_ name: String) -> String { (try? String(contentsOfFile: "/proc/self/\(name)", encoding: .utf8)) ?? "" }
+        func text(_ name: String) -> String {
+            (try? String(contentsOfFile: "/proc/self/\(name)", encoding: .utf8)) ?? ""
+        }
         return ProcessMemory(rollup: text("smaps_rollup"), status: text("status"))
     }
 

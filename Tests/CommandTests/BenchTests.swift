@@ -27,33 +27,38 @@ extension ProgramTests {
             "model", "dtype", "ranks", "threads", "tokens", "r", "trainable_parameters", "library",
         ]
         private static let memory = ["private_bytes", "shared_bytes", "pss_bytes", "anonymous_bytes", "peak_bytes"]
-        private static let result =
-            setting + ["example_tokens", "seconds", "shortest_seconds", "longest_seconds", "tokens_per_second"]
-            + ["forward", "head", "backward", "update"].map { "phase_seconds.\($0)" }
-            + ["linear", "lora", "attention", "head"].map { "flops_per_token.\($0)" } + [
-                "model_flops_per_second", "sgemm_flops_per_second", "bf16_flops_per_second", "share_of_sgemm",
-                "share_of_bf16", "arena_bytes",
-            ] + memory.map { "memory.\($0)" } + ["all_ranks.tokens_per_second"] + memory.map { "all_ranks.memory.\($0)" }
+        private static let result: [String] = {
+            var keys = setting
+            keys += ["example_tokens", "seconds", "shortest_seconds", "longest_seconds", "tokens_per_second"]
+            keys += ["forward", "head", "backward", "update"].map { "phase_seconds.\($0)" }
+            keys += ["linear", "lora", "attention", "head"].map { "flops_per_token.\($0)" }
+            keys += ["model_flops_per_second", "sgemm_flops_per_second", "bf16_flops_per_second"]
+            keys += ["share_of_sgemm", "share_of_bf16", "arena_bytes"]
+            keys += memory.map { "memory.\($0)" }
+            keys += ["all_ranks.tokens_per_second"]
+            keys += memory.map { "all_ranks.memory.\($0)" }
+            return keys
+        }()
 
         @Test(arguments: ["fp32", "bf16"]) func figures(dtype: String) throws {
             let outcome = try bench("--model", "model.gguf", "--json", "--set", "model.dtype=\(dtype)")
             let json = try JSON(parsing: outcome.stdout)
             #expect(keys(json) == Self.result)
             #expect(json["dtype"]?.string == dtype && json["ranks"]?.int == 1 && json["tokens"]?.int == 48)
-            let seconds = try #require(json["seconds"]?.number)
-            #expect(abs(json["tokens_per_second"]!.number! * seconds - 48) < 1e-6)
-            let phases = json["phase_seconds"]!.object!.members.map { $0.value.number! }
+            let seconds = try #require(json["seconds"]?.double)
+            #expect(abs(json["tokens_per_second"]!.double! * seconds - 48) < 1e-6)
+            let phases = json["phase_seconds"]!.object!.members.map { $0.value.double! }
             #expect(phases.allSatisfy { $0 > 0 })
             // Medians of two steps are means, so that parts and whole add up.
             #expect(abs(phases.reduce(0, +) - seconds) < 1e-6)
-            #expect(json["shortest_seconds"]!.number! <= seconds && seconds <= json["longest_seconds"]!.number!)
-            let flops = json["flops_per_token"]!.object!.members.reduce(0) { $0 + $1.value.number! }
-            let rate = json["model_flops_per_second"]!.number!
+            #expect(json["shortest_seconds"]!.double! <= seconds && seconds <= json["longest_seconds"]!.double!)
+            let flops = json["flops_per_token"]!.object!.members.reduce(0) { $0 + $1.value.double! }
+            let rate = json["model_flops_per_second"]!.double!
             #expect(abs(flops * 48 / seconds / rate - 1) < 1e-9)
             let memory = try #require(json["memory"])
             #expect(memory["pss_bytes"]!.int! >= memory["private_bytes"]!.int!)
             #expect(memory["private_bytes"]!.int! > json["arena_bytes"]!.int! / 4)
-            #expect(json["all_ranks"]?["tokens_per_second"]?.number == json["tokens_per_second"]?.number)
+            #expect(json["all_ranks"]?["tokens_per_second"]?.double == json["tokens_per_second"]?.double)
             #expect(json["all_ranks"]?["memory"]?["pss_bytes"]?.int == memory["pss_bytes"]?.int)
         }
 
@@ -62,7 +67,7 @@ extension ProgramTests {
             let json = try JSON(parsing: try bench("--model", "model", "--json", ranks: 2).stdout)
             #expect(keys(json) == Self.result)
             #expect(json["ranks"]?.int == 2)
-            let (own, all) = (json["tokens_per_second"]!.number!, json["all_ranks"]!["tokens_per_second"]!.number!)
+            let (own, all) = (json["tokens_per_second"]!.double!, json["all_ranks"]!["tokens_per_second"]!.double!)
             #expect(all > own, "\(own) of \(all)")
             let memory = (json["memory"]!, json["all_ranks"]!["memory"]!)
             for name in Self.memory { #expect(memory.1[name]!.int! > memory.0[name]!.int! * 3 / 2, "\(name)") }
@@ -99,10 +104,10 @@ extension ProgramTests {
             #expect(products[2]["columns"]?.int == 9 && products[4]["rows"]?.int == 9)
             for product in products {
                 let shape = ["rows", "columns", "inner"].map { Double(product[$0]!.int!) }
-                let rate = product["flops_per_second"]!.number! * product["seconds"]!.number!
+                let rate = product["flops_per_second"]!.double! * product["seconds"]!.double!
                 let operations = 2 * shape.reduce(1, *) * (product["module"]!.string == "head" ? 2 : 1)
                 #expect(abs(rate / operations - 1) < 1e-9)
-                #expect(product["share_of_kernel"]!.number! > 0)
+                #expect(product["share_of_kernel"]!.double! > 0)
             }
         }
 

@@ -1,3 +1,4 @@
+import Layers
 import LoRA
 import Tensors
 import Testing
