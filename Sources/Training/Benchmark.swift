@@ -3,7 +3,7 @@ import LoRA
 import Models
 import Tensors
 
-/// Trains on random tokens, raw products before each step; every rank does the same at the same time, and none waits for another
+/// Trains on random tokens, raw products before and after each step; every rank does the same at the same time, and none waits for another
 /// within a step.
 /// - Parameters:
 ///   - config: with the section `lora`, and `model.path` unless the options give a shape.
@@ -29,9 +29,8 @@ public func runBenchmark(
     var optimizer = Optimizer(values: adapter.values, config: config.training)
     let flops = decoder.trainingFLOPs(exampleLengths: lengths, trained: trained)
     var steps: [Step] = []
+    var before = try RawRates(world, workers)
     for step in 0..<options.warmupSteps + options.steps {
-        try world.barrier()
-        let (rate, bf16Rate) = (measureGEMM(on: workers), measureBF16GEMM(on: workers))
         try world.barrier()
         let clock = PhaseClock()
         sums.zero()
@@ -41,7 +40,9 @@ public func runBenchmark(
             arena: arena, on: workers, clock: clock)
         _ = optimizer.update(sums, learningRate: 1e-5, on: workers)
         clock.end(.update)
-        steps.append(Step(clock, rate: rate, bf16Rate: bf16Rate))
+        let after = try RawRates(world, workers)
+        steps.append(Step(clock, before, after))
+        before = after
     }
     steps.removeFirst(options.warmupSteps)
     let seconds = median(steps.map(\.seconds))
@@ -54,9 +55,9 @@ public func runBenchmark(
             PhaseSeconds(phase: phase, seconds: median(steps.map { $0.phases[phase]! }))
         },
         flopsPerToken: flops.scaled(by: 1 / Double(options.tokens)), modelFLOPS: flops.total / seconds,
-        gemmFLOPS: median(steps.map(\.rate)), bf16FLOPS: median(steps.map(\.bf16Rate)),
-        shareOfGEMM: median(steps.map { flops.total / $0.seconds / $0.rate }),
-        shareOfBF16: median(steps.map { flops.total / $0.seconds / $0.bf16Rate }),
+        gemmFLOPS: median(steps.map(\.rates.sgemm)), bf16FLOPS: median(steps.map(\.rates.bf16)),
+        shareOfGEMM: median(steps.map { flops.total / $0.seconds / $0.rates.sgemm }),
+        shareOfBF16: median(steps.map { flops.total / $0.seconds / $0.rates.bf16 }),
         memory: memory, arenaBytes: arena.capacity + workers.scratchBytes,
         allRanks: (
             try world.allGather([Double(options.tokens) / seconds]).joined().reduce(0, +),
@@ -98,16 +99,27 @@ public func runProductSweep(
     return ProductSweep(setting: bench.setting, kernelFLOPS: median(rates), products: results)
 }
 
-/// What one step took, and the rates of raw products measured before it.
+/// The rates of raw products, in operations a second.
+private struct RawRates {
+    var sgemm: Double, bf16: Double
+
+    /// Measures them on all ranks at once.
+    init(_ world: Communicator, _ workers: Workers) throws {
+        try world.barrier()
+        sgemm = measureGEMM(on: workers)
+        bf16 = measureBF16GEMM(on: workers)
+    }
+}
+
+/// What one step took, and the rates of raw products: means of those before and after it.
 private struct Step {
     let phases: [PhaseClock.Phase: Double]
-    let rate: Double, bf16Rate: Double
+    let rates: (sgemm: Double, bf16: Double)
     var seconds: Double { phases.values.reduce(0, +) }
 
-    init(_ clock: PhaseClock, rate: Double, bf16Rate: Double) {
+    init(_ clock: PhaseClock, _ before: RawRates, _ after: RawRates) {
         phases = Dictionary(uniqueKeysWithValues: PhaseClock.Phase.allCases.map { ($0, clock[$0].seconds) })
-        self.rate = rate
-        self.bf16Rate = bf16Rate
+        rates = ((before.sgemm + after.sgemm) / 2, (before.bf16 + after.bf16) / 2)
     }
 }
 
