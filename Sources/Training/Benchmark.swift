@@ -3,8 +3,8 @@ import LoRA
 import Models
 import Tensors
 
-/// Trains on random tokens, raw products before and after each step; every rank does the same at the same time, and none waits for another
-/// within a step.
+/// Trains on random tokens, raw products before and after each step; every rank does the same at the same
+/// time, and none waits for another within a step.
 /// - Parameters:
 ///   - config: with the section `lora`, and `model.path` unless the options give a shape.
 ///   - options: sizes, steps and threads.
