@@ -3,8 +3,8 @@ import LoRA
 import Models
 import Tensors
 
-/// Trains on random tokens, raw products before each step; every rank does the same at the same time, and none waits for another
-/// within a step.
+/// Trains on random tokens, raw products before and after each step; every rank does the same at the same
+/// time, and none waits for another within a step.
 /// - Parameters:
 ///   - config: with the section `lora`, and `model.path` unless the options give a shape.
 ///   - options: sizes, steps and threads.
@@ -29,9 +29,8 @@ public func runBenchmark(
     var optimizer = Optimizer(values: adapter.values, config: config.training)
     let flops = decoder.trainingFLOPs(exampleLengths: lengths, trained: trained)
     var steps: [Step] = []
+    var before = try RawRates(world, workers)
     for step in 0..<options.warmupSteps + options.steps {
-        try world.barrier()
-        let (rate, bf16Rate) = (measureGEMM(on: workers), measureBF16GEMM(on: workers))
         try world.barrier()
         let clock = PhaseClock()
         sums.zero()
@@ -41,7 +40,9 @@ public func runBenchmark(
             arena: arena, on: workers, clock: clock)
         _ = optimizer.update(sums, learningRate: 1e-5, on: workers)
         clock.end(.update)
-        steps.append(Step(clock, rate: rate, bf16Rate: bf16Rate))
+        let after = try RawRates(world, workers)
+        steps.append(Step(clock, before, after))
+        before = after
     }
     steps.removeFirst(options.warmupSteps)
     let seconds = median(steps.map(\.seconds))
@@ -54,9 +55,9 @@ public func runBenchmark(
             PhaseSeconds(phase: phase, seconds: median(steps.map { $0.phases[phase]! }))
         },
         flopsPerToken: flops.scaled(by: 1 / Double(options.tokens)), modelFLOPS: flops.total / seconds,
-        gemmFLOPS: median(steps.map(\.rate)), bf16FLOPS: median(steps.map(\.bf16Rate)),
-        shareOfGEMM: median(steps.map { flops.total / $0.seconds / $0.rate }),
-        shareOfBF16: median(steps.map { flops.total / $0.seconds / $0.bf16Rate }),
+        gemmFLOPS: median(steps.map(\.rates.sgemm)), bf16FLOPS: median(steps.map(\.rates.bf16)),
+        shareOfGEMM: median(steps.map { flops.total / $0.seconds / $0.rates.sgemm }),
+        shareOfBF16: median(steps.map { flops.total / $0.seconds / $0.rates.bf16 }),
         memory: memory, arenaBytes: arena.capacity + workers.scratchBytes,
         allRanks: (
             try world.allGather([Double(options.tokens) / seconds]).joined().reduce(0, +),
@@ -98,16 +99,27 @@ public func runProductSweep(
     return ProductSweep(setting: bench.setting, kernelFLOPS: median(rates), products: results)
 }
 
-/// What one step took, and the rates of raw products measured before it.
+/// The rates of raw products, in operations a second.
+private struct RawRates {
+    var sgemm: Double, bf16: Double
+
+    /// Measures them on all ranks at once.
+    init(_ world: Communicator, _ workers: Workers) throws {
+        try world.barrier()
+        sgemm = measureGEMM(on: workers)
+        bf16 = measureBF16GEMM(on: workers)
+    }
+}
+
+/// What one step took, and the rates of raw products: means of those before and after it.
 private struct Step {
     let phases: [PhaseClock.Phase: Double]
-    let rate: Double, bf16Rate: Double
+    let rates: (sgemm: Double, bf16: Double)
     var seconds: Double { phases.values.reduce(0, +) }
 
-    init(_ clock: PhaseClock, rate: Double, bf16Rate: Double) {
+    init(_ clock: PhaseClock, _ before: RawRates, _ after: RawRates) {
         phases = Dictionary(uniqueKeysWithValues: PhaseClock.Phase.allCases.map { ($0, clock[$0].seconds) })
-        self.rate = rate
-        self.bf16Rate = bf16Rate
+        rates = ((before.sgemm + after.sgemm) / 2, (before.bf16 + after.bf16) / 2)
     }
 }
 
@@ -122,8 +134,11 @@ private struct Bench {
     init(_ config: RunConfig, _ options: BenchmarkOptions, _ world: Communicator) throws {
         let config = try agreed(config, world)
         let workers = Workers(count: try world.threads(requested: options.threads ?? config.training.threads))
+        if let shape = options.shape { try world.together { try Self.checkRoom(for: shape, world) } }
         let (base, adapter, rank) = try world.together {
-            let base = try Self.base(config, options, world, workers)
+            let base =
+                try options.shape.map { BaseModel(random: $0.config, name: $0.name, on: workers) }
+                ?? BaseModel(path: config.model.path!)
             let (adapter, adapterConfig) = try Session.adapter(of: config, for: base)
             return (base, adapter, adapterConfig.r)
         }
@@ -139,17 +154,14 @@ private struct Bench {
             library: openBLASDescription())
     }
 
-    private static func base(
-        _ config: RunConfig, _ options: BenchmarkOptions, _ world: Communicator, _ workers: Workers
-    ) throws -> BaseModel {
-        guard let shape = options.shape else { return try BaseModel(path: config.model.path!) }
+    /// Random weights are each rank's own, unlike those of a mapped file.
+    private static func checkRoom(for shape: KnownShape, _ world: Communicator) throws {
         let needed = shape.config.bf16ByteCount * world.localSize
         if let free = ProcessMemory.available, needed > free {
             throw ConfigError(
-                reason: "--shape \(shape.name): its weights take \(needed >> 20) MiB on \(world.localSize) rank(s) of "
+                reason: "--shape \(shape.name): random weights take \(needed >> 20) MiB for the ranks of "
                     + "\(world.hostName), which has \(free >> 20) MiB left; take a smaller shape or fewer ranks")
         }
-        return BaseModel(random: shape.config, name: shape.name, on: workers)
     }
 }
 

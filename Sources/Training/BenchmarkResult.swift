@@ -46,8 +46,8 @@ public struct BenchmarkResult: Sendable {
     public var flopsPerToken: StepFLOPs
     /// Operations a second of the step's mathematics.
     public var modelFLOPS: Double
-    /// The same of raw products measured between the steps on as many threads: OpenBLAS in single precision, and the bf16 kernel
-    /// on packed operands.
+    /// The same of raw products measured before and after each step on as many threads: OpenBLAS in single precision,
+    /// and the bf16 kernel on packed operands.
     public var gemmFLOPS: Double, bf16FLOPS: Double
     /// The medians of the ratios of each step to the products measured beside it.
     public var shareOfGEMM: Double, shareOfBF16: Double

@@ -2,8 +2,8 @@ import Foundation
 
 /// What a process holds in memory, in bytes, as Linux counts it.
 public struct ProcessMemory: Sendable, Equatable, BitwiseCopyable {
-    /// Pages that no other process maps, and pages that others map too. A model's file counts as private where one process alone
-    /// maps it.
+    /// Pages that no other process maps, and pages that others map too. A model's file counts as private where one process
+    /// alone maps it.
     public var privateBytes: Int, sharedBytes: Int
     /// The process's part of all memory: a page that n processes map counts 1/n.
     public var proportionalBytes: Int

@@ -13,7 +13,7 @@ struct Bench: ParsableCommand {
               mpirun -n 2 --bind-to none lora-dist bench --shape llama-3.2-1b --threads 1
               lora-dist bench --shape llama-3.2-1b --gemm
 
-            Steps on random tokens, every token trained, in the precision of model.dtype; before each step plain matrix \
+            Steps on random tokens, every token trained, in the precision of model.dtype; before and after each step plain matrix \
             products on as many threads: single-precision (OpenBLAS), and the bf16 kernel on operands that are packed \
             already. Figures are medians. Under mpirun every rank does the same at the same time, with nothing sent; the \
             figures are rank 0's, and sums over the ranks.

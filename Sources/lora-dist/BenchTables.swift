@@ -33,7 +33,8 @@ extension BenchmarkResult {
         var lines = setting.lines
         lines += [
             "",
-            "\(fixed(tokensPerSecond, 1)) tokens/s, \(fixed(seconds, 3)) s a step (\(fixed(shortest, 3)) to \(fixed(longest, 3)))",
+            "\(fixed(tokensPerSecond, 1)) tokens/s, \(fixed(seconds, 3)) s a step "
+                + "(\(fixed(shortest, 3)) to \(fixed(longest, 3)))",
         ]
         if setting.ranks > 1 { lines.append("\(fixed(allRanks.tokensPerSecond, 1)) tokens/s of all ranks") }
         lines += ["", line("phase", "seconds", "share", widths: widths)]
