@@ -70,9 +70,12 @@ import Testing
         for n in Self.lengths where n > 0 {
             for place in Set([0, n / 2, n - 1]) {
                 for (value, flag) in bad {
-                    var (x, sums) = ([Float](repeating: 0.5, count: n), [Int64](repeating: 0, count: n))
-                    x[place] = value
-                    #expect(set.kernels.exact_add(x, &sums, n) == flag, "\(value) at \(place) of \(n)")
+                    // A sum of the other sign must not hide the summand.
+                    for start in [Int64(0), value < 0 ? 1 << 60 : -1 << 60] {
+                        var (x, sums) = ([Float](repeating: 0.5, count: n), [Int64](repeating: start, count: n))
+                        x[place] = value
+                        #expect(set.kernels.exact_add(x, &sums, n) == flag, "\(value) at \(place) of \(n)")
+                    }
                 }
                 for sign in [Int64(1), -1] {
                     var sums = [Int64](repeating: 0, count: n)
