@@ -56,7 +56,10 @@ let package = Package(
             ],
             swiftSettings: safe),
         .testTarget(name: "JSONTextTests", dependencies: ["JSONText"], swiftSettings: common),
-        .testTarget(name: "TensorsTests", dependencies: ["Tensors", "CKernels", "COpenBLAS"], swiftSettings: common),
+        .target(name: "KernelSets", dependencies: ["CKernels"], path: "Tests/KernelSets"),
+        .testTarget(
+            name: "TensorsTests", dependencies: ["Tensors", "CKernels", "KernelSets", "COpenBLAS"],
+            swiftSettings: common),
         .testTarget(name: "CollectivesTests", dependencies: ["Collectives"], swiftSettings: common),
         .testTarget(
             name: "WeightFilesTests", dependencies: ["WeightFiles", "Tensors", "CKernels", "JSONText"],

@@ -208,4 +208,52 @@ import Testing
             #expect(expected.isNaN ? c.isNaN : c == expected)
         }
     }
+
+    /// Subnormal numbers round like others, but for the instructions that take them for zero.
+    @Test(arguments: instructionSets.map(\.rawValue)) func subnormalNumbers(_ raw: UInt32) {
+        let isa = ck_bf16_isa(rawValue: raw)
+        let patterns: [UInt32] = [
+            1, 0x7FFF, 0x8000, 0x8001, 0x18000, 0x1_7FFF, 0x40_0000, 0x7F_7FFF, 0x7F_8000, 0x7F_FFFF,
+        ]
+        let values = (patterns + patterns.map { $0 | 0x8000_0000 }).map(Float.init(bitPattern:))
+        for isAcross in [true, false] {
+            let packed = Operand(values, lines: 1, length: values.count, width: 8, isa: isa, isAcross: isAcross)
+            let rounded = plain(values, lines: 1, length: values.count, width: 8)
+            #expect(packed.contents == (isa == CK_BF16_NATIVE ? rounded.map { $0 & 0x8000_8000 } : rounded))
+        }
+    }
+
+    /// An element's bits do not depend on which rows and columns are computed with it, so that tiles and threads leave no trace.
+    @Test(arguments: instructionSets.map(\.rawValue)) func shapeLeavesNoTrace(_ raw: UInt32) {
+        let isa = ck_bf16_isa(rawValue: raw)
+        var random = Seeded(4)
+        let (rows, columns, inner) = (49, 145, 97)
+        let left = Operand(
+            random.floats(rows * inner), lines: rows, length: inner, width: 8, isa: isa, isAcross: true)
+        let right = Operand(
+            random.floats(columns * inner), lines: columns, length: inner, width: 48, isa: isa, isAcross: true)
+        let before = random.floats(rows * columns)
+        /// Rows from a block's first on, columns from a block's first on.
+        func product(_ rowRange: Range<Int>, _ columnRange: Range<Int>, accumulate: Bool) -> [UInt32] {
+            let pairs = (inner + 1) / 2
+            var term = ck_bf16_term(
+                left: left.place.words + rowRange.lowerBound * pairs, left_block: 8 * pairs,
+                right: right.place.words + columnRange.lowerBound * pairs, right_pairs: pairs,
+                right_lines: columns - columnRange.lowerBound, pairs: pairs)
+            var c = rowRange.flatMap { row in columnRange.map { before[row * columns + $0] } }
+            ck_bf16_gemm(
+                isa, &term, 1, rowRange.count, columnRange.count, &c, columnRange.count, accumulate ? 1 : 0)
+            return c.map(\.bitPattern)
+        }
+        for accumulate in [false, true] {
+            let whole = product(0..<rows, 0..<columns, accumulate: accumulate)
+            for rowRange in [0..<1, 0..<15, 8..<24, 8..<25, 40..<47, 48..<49] {
+                for columnRange in [0..<1, 0..<47, 0..<48, 48..<97, 48..<64, 96..<145, 144..<145] {
+                    let expected = rowRange.flatMap { row in columnRange.map { whole[row * columns + $0] } }
+                    let found = product(rowRange, columnRange, accumulate: accumulate)
+                    #expect(found == expected, "rows \(rowRange), columns \(columnRange), \(accumulate)")
+                }
+            }
+        }
+    }
 }

@@ -1,9 +1,11 @@
 import CKernels
 import Foundation
+import KernelSets
 import Tensors
 import Testing
 
-/// Each C kernel against a plain loop in Double, on every length that leaves a rest behind vectors of 4, 8 or 16.
+/// Each C kernel of each instruction set against a plain loop in Double, on every length that leaves a rest behind vectors of
+/// 4, 8 or 16.
 @Suite struct ElementwiseTests {
     static let lengths = Array(0...70) + [1000]
 
@@ -16,31 +18,31 @@ import Testing
         ulps(found, expected, magnitude: magnitude) <= within
     }
 
-    @Test func dotAndMax() {
+    @Test(arguments: KernelSet.all) func dotAndMax(_ set: KernelSet) {
         var random = Seeded(1)
         for n in Self.lengths {
             let (a, b) = (random.floats(n), random.floats(n))
             let terms = zip(a, b).map { Double($0) * Double($1) }
             let size = terms.reduce(0) { $0 + abs($1) }
-            let dot = ck_dot(a, b, n)
+            let dot = set.kernels.dot(a, b, n)
             #expect(isClose(dot, terms.reduce(0, +), within: sumTolerance(n), magnitude: size))
-            #expect(ck_max(a, n) == a.max() ?? -.infinity)
+            #expect(set.kernels.max(a, n) == a.max() ?? -.infinity)
             for i in a.indices {
                 var spike = a
                 spike[i] = 3
-                #expect(ck_max(spike, n) == 3)
+                #expect(set.kernels.max(spike, n) == 3)
             }
         }
-        #expect(ck_max([-.infinity, -.infinity], 2) == -.infinity)
+        #expect(set.kernels.max([-.infinity, -.infinity], 2) == -.infinity)
     }
 
-    @Test func scalingAndFirstNonFinite() {
+    @Test(arguments: KernelSet.all) func scalingAndFirstNonFinite(_ set: KernelSet) {
         var random = Seeded(2)
         for n in Self.lengths {
             let (x, start) = (random.floats(n), random.floats(n + 1))
             var (y, scaled) = (start, start)
-            ck_add_scaled(x, 0.3, &y, n)
-            ck_scale(&scaled, -1.7, n)
+            set.kernels.add_scaled(x, 0.3, &y, n)
+            set.kernels.scale(&scaled, -1.7, n)
             for i in 0..<n {
                 #expect(
                     isClose(y[i], Double(start[i]) + Double(Float(0.3)) * Double(x[i]), within: 1.1, magnitude: 1.3))
@@ -57,15 +59,15 @@ import Testing
         }
     }
 
-    @Test func rmsNorm() {
+    @Test(arguments: KernelSet.all) func rmsNorm(_ set: KernelSet) {
         var random = Seeded(3)
         for n in Self.lengths where n > 0 {
             let (x, w, dy, start) = (random.floats(n), random.floats(n), random.floats(n), random.floats(n))
             let epsilon: Float = 1e-5
             var (y, again, dx) = ([Float](repeating: .nan, count: n), [Float](repeating: .nan, count: n), start)
-            let r = ck_rms_norm(x, w, epsilon, &y, n)
-            ck_rms_norm_again(x, w, r, &again, n)
-            ck_rms_norm_backward(dy, x, w, r, &dx, n)
+            let r = set.kernels.rms_norm(x, w, epsilon, &y, n)
+            set.kernels.rms_norm_again(x, w, r, &again, n)
+            set.kernels.rms_norm_backward(dy, x, w, r, &dx, n)
             let squares = x.reduce(0) { $0 + Double($1) * Double($1) }
             let exact = 1 / (squares / Double(n) + Double(epsilon)).squareRoot()
             #expect(isClose(r, exact, within: 4))
@@ -81,13 +83,13 @@ import Testing
         }
     }
 
-    @Test func swiGLU() {
+    @Test(arguments: KernelSet.all) func swiGLU(_ set: KernelSet) {
         var random = Seeded(4)
         for n in Self.lengths {
             let (g, u, dy) = (random.floats(n, in: -9...9), random.floats(n), random.floats(n))
             var (y, dg, du) = ([Float](repeating: .nan, count: n), g, u)
-            ck_swiglu(g, u, &y, n)
-            ck_swiglu_backward(dy, &dg, &du, n)
+            set.kernels.swiglu(g, u, &y, n)
+            set.kernels.swiglu_backward(dy, &dg, &du, n)
             for i in 0..<n {
                 let (gate, up, d) = (Double(g[i]), Double(u[i]), Double(dy[i]))
                 let sigmoid = 1 / (1 + exp(-gate))
@@ -99,12 +101,12 @@ import Testing
         }
     }
 
-    @Test func swiGLUStaysFiniteForGatesOfAnySize() {
+    @Test(arguments: KernelSet.all) func swiGLUStaysFiniteForGatesOfAnySize(_ set: KernelSet) {
         let g: [Float] = [-1e30, -1000, -89, -88, -87.4, 87, 88, 89, 1000, 1e30, 0, -0.0]
         let (u, dy) = ([Float](repeating: 1, count: g.count), [Float](repeating: 1, count: g.count))
         var (y, dg, du) = (g, g, u)
-        ck_swiglu(g, u, &y, g.count)
-        ck_swiglu_backward(dy, &dg, &du, g.count)
+        set.kernels.swiglu(g, u, &y, g.count)
+        set.kernels.swiglu_backward(dy, &dg, &du, g.count)
         for i in g.indices {
             let slope: Float = g[i] > 50 ? 1 : g[i] < -50 ? 0 : 0.5
             #expect(abs(y[i] - max(g[i], 0)) <= 1e-7 && abs(du[i] - max(g[i], 0)) <= 1e-7)
@@ -112,34 +114,34 @@ import Testing
         }
     }
 
-    @Test func rotation() {
+    @Test(arguments: KernelSet.all) func rotation(_ set: KernelSet) {
         var random = Seeded(5)
         for n in Self.lengths {
             let (start, angles) = (random.floats(2 * n), random.floats(n, in: -3...3))
             let (cosine, sine) = (angles.map { cos($0) }, angles.map { sin($0) })
             var head = start
-            ck_rotate(&head, cosine, sine, 1, n)
+            set.kernels.rotate(&head, cosine, sine, 1, n)
             for i in 0..<n {
                 let (a, b, angle) = (Double(start[i]), Double(start[n + i]), Double(angles[i]))
                 #expect(abs(Double(head[i]) - (a * cos(angle) - b * sin(angle))) < 3e-7)
                 #expect(abs(Double(head[n + i]) - (b * cos(angle) + a * sin(angle))) < 3e-7)
             }
-            ck_rotate(&head, cosine, sine, -1, n)
+            set.kernels.rotate(&head, cosine, sine, -1, n)
             for i in head.indices { #expect(abs(head[i] - start[i]) < 5e-7) }
         }
     }
 
-    @Test func expSumAndSoftmaxBackward() {
+    @Test(arguments: KernelSet.all) func expSumAndSoftmaxBackward(_ set: KernelSet) {
         var random = Seeded(6)
         for n in Self.lengths {
             let (x, dp) = (random.floats(n, in: -20...20), random.floats(n))
             var p = x
-            let sum = ck_exp_sum(&p, 0.5, 2, n)
+            let sum = set.kernels.exp_sum(&p, 0.5, 2, n)
             let exact = x.map { exp(0.5 * Double($0) - 2) }
             for i in 0..<n { #expect(isClose(p[i], exact[i], within: 12), "the argument is rounded, then its exp") }
             #expect(isClose(sum, exact.reduce(0, +), within: 12 + sumTolerance(n)) || n == 0 && sum == 0)
             var ds = dp
-            ck_softmax_backward(p, &ds, 0.25, 0.125, n)
+            set.kernels.softmax_backward(p, &ds, 0.25, 0.125, n)
             for i in 0..<n {
                 let expected = Double(p[i]) * (Double(dp[i]) - 0.25) * 0.125
                 #expect(isClose(ds[i], expected, within: 4, magnitude: Double(p[i]) * 0.16))
@@ -148,7 +150,7 @@ import Testing
     }
 
     /// The exponential on all of its range: each Float between −87.3 and 88 whose bits are a multiple of 64.
-    @Test func exponentialOnItsWholeRange() {
+    @Test(arguments: KernelSet.all) func exponentialOnItsWholeRange(_ set: KernelSet) {
         var worst = (ulps: 0.0, at: Float(0))
         for (first, last) in [
             (Float(0).bitPattern, Float(88).bitPattern), (Float(-0.0).bitPattern, Float(-87.3).bitPattern),
@@ -158,7 +160,7 @@ import Testing
                 let count = min(stride, (Int(last) - start) / 64 + 1)
                 let x = (0..<count).map { Float(bitPattern: UInt32(start + 64 * $0)) }
                 var found = x
-                _ = ck_exp_sum(&found, 1, 0, count)
+                _ = set.kernels.exp_sum(&found, 1, 0, count)
                 for i in x.indices {
                     let error = ulps(found[i], exp(Double(x[i])))
                     if error > worst.ulps { worst = (error, x[i]) }
@@ -167,19 +169,19 @@ import Testing
         }
         #expect(worst.ulps < 2, "worst error: \(worst.ulps) ulps at \(worst.at)")
         var ends: [Float] = [-87.31, -1e30, -.infinity, .nan, 0]
-        _ = ck_exp_sum(&ends, 1, 0, 5)
+        _ = set.kernels.exp_sum(&ends, 1, 0, 5)
         #expect(Array(ends[..<3]) == [0, 0, 0] && ends[3].isNaN && ends[4] == 1)
     }
 
     /// One vector's lanes and the rest behind it treat a number alike, so that a row's place does not matter.
-    @Test func placeInTheRowLeavesNoTrace() {
+    @Test(arguments: KernelSet.all) func placeInTheRowLeavesNoTrace(_ set: KernelSet) {
         var random = Seeded(8)
         let x = random.floats(40, in: -10...10)
         var whole = x
-        _ = ck_exp_sum(&whole, 1, 0, 40)
+        _ = set.kernels.exp_sum(&whole, 1, 0, 40)
         for i in x.indices {
             var one = [x[i]]
-            _ = ck_exp_sum(&one, 1, 0, 1)
+            _ = set.kernels.exp_sum(&one, 1, 0, 1)
             #expect(one[0] == whole[i])
         }
     }

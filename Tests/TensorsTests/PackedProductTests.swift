@@ -168,4 +168,42 @@ import Testing
             #expect(expected.worstError(found) < sumTolerance(vocabulary))
         }
     }
+
+    /// A masked term alone, with a bias, and onto what is there, beyond one tile of rows and of columns.
+    @Test(arguments: [(1, 1, 1), (17, 97, 3), (1031, 193, 16)]) func maskedTerms(_ shape: (Int, Int, Int)) {
+        let (rows, columns, rank) = shape
+        var random = Seeded(UInt64(rows))
+        let arena = Arena(bytes: 1 << 24)
+        let d = arena.matrix(rows, rank, random.floats(rows * rank))
+        let a = arena.matrix(rank, columns, random.floats(rank * columns))
+        let bias = arena.matrix(1, columns, random.floats(columns))
+        let before = random.floats(rows * columns)
+        let keys = DropoutMask.TokenKeys(
+            examples: (0..<UInt32(rows)).map { $0 / 7 }, positions: (0..<UInt32(rows)).map { $0 % 7 })
+        let mask = DropoutMask(probability: 0.5, seed: 4, purpose: 5, step: 6, tokens: keys)
+        let kept = arena.matrix(rows, columns, [Float](repeating: 1, count: rows * columns))
+        mask.apply(kept, into: kept, on: Workers(count: 1))
+        var thin = Reference(rows: rows, columns: columns)
+        thin.add(Self.rounded(d.elements), Self.rounded(a.elements), inner: rank)
+        for (hasBias, isAdded) in [(false, false), (true, false), (false, true), (true, true)] {
+            var reference = Reference(rows: rows, columns: columns, filledWith: isAdded ? before : nil)
+            if hasBias { reference.add([Float](repeating: 1, count: rows), bias.elements, inner: 1) }
+            for (i, factor) in kept.elements.enumerated() {
+                reference.values[i] += Double(factor) * thin.values[i]
+                reference.magnitudes[i] += Double(factor) * thin.magnitudes[i]
+            }
+            _ = checkSameForAllWorkers { workers in
+                let mark = arena.mark
+                defer { arena.release(to: mark) }
+                let y = isAdded ? arena.matrix(rows, columns, before) : arena.poisoned(rows, columns)
+                let term = PackedTerm(left: arena.packed(d, on: workers), right: .plain(a, scale: 1))
+                let product = PackedProduct(
+                    [], bias: hasBias ? bias : nil, masked: (term, mask), into: y, accumulate: isAdded)
+                multiply([product], on: workers)
+                let error = reference.worstError(y.elements)
+                #expect(error < sumTolerance(rank + 2), "bias \(hasBias), added \(isAdded): \(error)")
+                return bits(y)
+            }
+        }
+    }
 }
