@@ -52,6 +52,22 @@ int64_t ck_first_non_finite(const float *x, size_t n) {
     return -1;
 }
 
+CK_CLONES void ck_round_bf16(const float *restrict x, uint16_t *restrict y, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, &x[i], 4);
+        uint32_t quiet = bits >> 16 | 0x40, nearest = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16;
+        y[i] = (uint16_t)((bits & 0x7FFFFFFFu) > 0x7F800000u ? quiet : nearest);
+    }
+}
+
+CK_CLONES void ck_widen_bf16(const uint16_t *restrict x, float *restrict y, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits = (uint32_t)x[i] << 16;
+        memcpy(&y[i], &bits, 4);
+    }
+}
+
 CK_CLONES float ck_rms_norm(const float *x, const float *w, float eps, float *y, size_t n) {
 #pragma clang fp reassociate(on) contract(fast)
     float squares = 0;

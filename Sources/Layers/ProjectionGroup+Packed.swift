@@ -4,13 +4,13 @@ import Tensors
 /// low-rank terms are more of the inner dimension of the products that they are added to.
 extension ProjectionGroup {
     func forwardPacked(
-        _ x: MatrixView, _ slab: ParameterSlab?, _ mask: DropoutMask?, _ outputs: [MatrixView], _ accumulate: Bool,
+        _ x: RowSource, _ slab: ParameterSlab?, _ mask: DropoutMask?, _ outputs: [MatrixView], _ accumulate: Bool,
         _ saved: Saved, _ arena: Arena, _ workers: Workers
     ) {
         let input = arena.packed(x, on: workers)
         var terms = projections.map { [PackedTerm(left: input, right: .weightRowsAreColumns($0.weight))] }
         if let slab, let aEntries, let hidden = saved.hidden {
-            let kept = mask == nil ? input : arena.packed(dropped(x, mask, arena, workers), on: workers)
+            let kept = mask == nil ? input : arena.packed(x.dropped(mask), on: workers)
             let right = RightOperand.rowsAreColumns(slab.stacked(aEntries), scale: 1)
             multiply([PackedProduct([PackedTerm(left: kept, right: right)], into: hidden)], on: workers)
             for (index, adapter, columns) in adapted {
@@ -26,11 +26,11 @@ extension ProjectionGroup {
     }
 
     func backwardPacked(
-        _ dOutputs: [MatrixView], _ x: MatrixView, _ slab: ParameterSlab, _ mask: DropoutMask?, _ saved: Saved,
+        _ dOutputs: [KeptMatrix], _ x: RowSource, _ slab: ParameterSlab, _ mask: DropoutMask?, _ saved: Saved,
         _ sums: ExactSums, _ dx: MatrixView?, _ arena: Arena, _ workers: Workers
     ) {
         let isNeeded = projections.indices.map { dx != nil || projections[$0].adapter != nil }
-        let dInputs = zip(dOutputs, isNeeded).map { $1 ? arena.packed($0, on: workers) : nil }
+        let dInputs = zip(dOutputs, isNeeded).map { $1 ? arena.packed(RowSource($0), on: workers) : nil }
         var lowRank: PackedTerm?
         if let aEntries, let hidden = saved.hidden {
             let dHidden = arena.matrix(hidden.rows, ranks)
@@ -40,7 +40,7 @@ extension ProjectionGroup {
                     into: dHidden.columns(columns))
             }
             multiply(products, on: workers)
-            addGradients(dOutputs, dropped(x, mask, arena, workers), hidden, dHidden, sums, arena, workers)
+            addGradients(dOutputs, x.dropped(mask), hidden, dHidden, sums, arena, workers)
             if dx != nil {
                 lowRank = PackedTerm(
                     left: arena.packed(dHidden, on: workers), right: .plain(slab.stacked(aEntries), scale: 1))
@@ -55,17 +55,17 @@ extension ProjectionGroup {
 
     /// Adds dA = dHiddenᵀ x and dB = scale · dyᵀ hidden of every adapted projection.
     private func addGradients(
-        _ dOutputs: [MatrixView], _ x: MatrixView, _ hidden: MatrixView, _ dHidden: MatrixView, _ sums: ExactSums,
+        _ dOutputs: [KeptMatrix], _ x: RowSource, _ hidden: MatrixView, _ dHidden: MatrixView, _ sums: ExactSums,
         _ arena: Arena, _ workers: Workers
     ) {
         let dA = arena.matrix(ranks, inputs)
         let left = arena.packedTransposed(dHidden, on: workers)
-        var products = [PackedProduct([PackedTerm(left: left, right: .plain(x, scale: 1))], into: dA)]
+        var products = [PackedProduct([PackedTerm(left: left, right: arena.right(x, on: workers))], into: dA)]
         var dBs: [(adapter: Projection.Adapter, turned: MatrixView)] = []
         for (index, adapter, columns) in adapted {
-            let left = arena.packedTransposed(hidden.columns(columns), on: workers)
+            let left = arena.packedTransposed(hidden.columns(columns), scale: adapter.scale, on: workers)
             let turned = arena.matrix(adapter.rank, dOutputs[index].columns)
-            let right = RightOperand.plain(dOutputs[index], scale: adapter.scale)
+            let right = arena.right(RowSource(dOutputs[index]), on: workers)
             products.append(PackedProduct([PackedTerm(left: left, right: right)], into: turned))
             dBs.append((adapter, turned))
         }

@@ -77,7 +77,7 @@ public struct ProjectionGroup: Sendable {
 
     /// outputs[i] = projection i of x, or += where `accumulate`.
     /// - Parameters:
-    ///   - x: (tokens, inputs).
+    ///   - x: (tokens, inputs), made where it is read.
     ///   - slab: A and B; nil computes the base alone.
     ///   - mask: dropout on the input of A.
     ///   - outputs: (tokens, outputs of projection i) each.
@@ -86,7 +86,7 @@ public struct ProjectionGroup: Sendable {
     ///   - arena: for what is needed on the way only.
     ///   - workers: share tiles of the products.
     public func forward(
-        _ x: MatrixView, adapter slab: ParameterSlab?, mask: DropoutMask?, into outputs: [MatrixView],
+        _ x: RowSource, adapter slab: ParameterSlab?, mask: DropoutMask?, into outputs: [MatrixView],
         accumulate: Bool = false, saving saved: Saved, arena: Arena, on workers: Workers
     ) {
         let mark = arena.mark
@@ -95,10 +95,11 @@ public struct ProjectionGroup: Sendable {
             forwardPacked(x, slab, mask, outputs, accumulate, saved, arena, workers)
             return
         }
+        let input = arena.matrix(x, on: workers)
         var terms = [LowRankTerm?](repeating: nil, count: projections.count)
         if let slab, let aEntries, let hidden = saved.hidden {
-            gemm(
-                dropped(x, mask, arena, workers), slab.stacked(aEntries), transposeB: true, into: hidden, on: workers)
+            let kept = arena.matrix(RowSource(input).dropped(mask), on: workers)
+            gemm(kept, slab.stacked(aEntries), transposeB: true, into: hidden, on: workers)
             for (index, adapter, columns) in adapted {
                 terms[index] = LowRankTerm(
                     hidden: hidden.columns(columns), b: slab[adapter.b], scale: adapter.scale)
@@ -109,13 +110,13 @@ public struct ProjectionGroup: Sendable {
                 weight: projections[i].weight, bias: projections[i].bias?.view, lowRank: terms[i], output: outputs[i],
                 accumulate: accumulate)
         }
-        multiply(x, products, on: workers)
+        multiply(input, products, on: workers)
     }
 
     /// Adds the gradients of A and B to `sums`, and replaces dx by the gradient of x if it is asked for.
     /// - Parameters:
     ///   - dOutputs: (tokens, outputs of projection i) each.
-    ///   - x: the input of the forward pass; may be any matrix if nothing is adapted.
+    ///   - x: the input of the forward pass; it is read only where something is adapted.
     ///   - slab: A and B.
     ///   - mask: the dropout of the forward pass.
     ///   - saved: what the forward pass kept.
@@ -124,7 +125,7 @@ public struct ProjectionGroup: Sendable {
     ///   - arena: for what is needed on the way only.
     ///   - workers: share tiles of the products.
     public func backward(
-        _ dOutputs: [MatrixView], x: MatrixView, adapter slab: ParameterSlab, mask: DropoutMask?, from saved: Saved,
+        _ dOutputs: [KeptMatrix], x: RowSource, adapter slab: ParameterSlab, mask: DropoutMask?, from saved: Saved,
         addingTo sums: ExactSums, into dx: MatrixView?, arena: Arena, on workers: Workers
     ) {
         let mark = arena.mark
@@ -133,6 +134,7 @@ public struct ProjectionGroup: Sendable {
             backwardPacked(dOutputs, x, slab, mask, saved, sums, dx, arena, workers)
             return
         }
+        let dOutputs = dOutputs.map { arena.matrix(RowSource($0), on: workers) }
         var lowRank: (dHidden: MatrixView, a: MatrixView)?
         if let aEntries, let hidden = saved.hidden {
             let dHidden = arena.matrix(hidden.rows, ranks)
@@ -144,7 +146,7 @@ public struct ProjectionGroup: Sendable {
                 sums.add(dB, to: adapter.b..<adapter.b + 1, on: workers)
             }
             let dA = arena.matrix(ranks, inputs)
-            gemm(dHidden, transposeA: true, dropped(x, mask, arena, workers), into: dA, on: workers)
+            gemm(dHidden, transposeA: true, arena.matrix(x.dropped(mask), on: workers), into: dA, on: workers)
             sums.add(dA, to: aEntries, on: workers)
             lowRank = (dHidden, slab.stacked(aEntries))
         }
@@ -153,12 +155,5 @@ public struct ProjectionGroup: Sendable {
             BackwardProduct(dOutput: dOutputs[$0], weight: projections[$0].weight)
         }
         multiplyBackward(products, lowRank: lowRank, mask: mask, into: dx, accumulate: false, on: workers)
-    }
-
-    func dropped(_ x: MatrixView, _ mask: DropoutMask?, _ arena: Arena, _ workers: Workers) -> MatrixView {
-        guard let mask else { return x }
-        let y = arena.matrix(x.rows, x.columns)
-        mask.apply(x, into: y, on: workers)
-        return y
     }
 }

@@ -22,12 +22,17 @@ public struct RMSNorm: Sendable {
         }
     }
 
-    /// y again, from x and 1/rms.
-    public func recompute(_ x: MatrixView, inverseRMS: MatrixView, into y: MatrixView, on workers: Workers) {
-        workers.rows(x.rows) { range, _ in
-            for t in range {
-                y.rmsNormAgain(row: t, of: x, row: t, weight: weight.view, inverseRMS: inverseRMS[t, 0])
-            }
+    /// y, made where it is read; inverseRMS (tokens, 1) keeps 1/rms for the backward pass.
+    public func rows(of x: MatrixView, keeping inverseRMS: MatrixView) -> RowSource {
+        RowSource(rows: x.rows, columns: x.columns) { row, target, _ in
+            inverseRMS[row, 0] = target.rmsNorm(row: 0, of: x, row: row, weight: weight.view, epsilon: epsilon)
+        }
+    }
+
+    /// y again, from x and 1/rms, made where it is read.
+    public func rows(of x: MatrixView, inverseRMS: MatrixView) -> RowSource {
+        RowSource(rows: x.rows, columns: x.columns) { row, target, _ in
+            target.rmsNormAgain(row: 0, of: x, row: row, weight: weight.view, inverseRMS: inverseRMS[row, 0])
         }
     }
 

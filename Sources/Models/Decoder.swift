@@ -93,7 +93,7 @@ public struct Decoder: Sendable {
                 index: index, inputNorm: RMSNorm(weight: weights.inputNorm, epsilon: Float(config.normEpsilon)),
                 postAttentionNorm: RMSNorm(weight: weights.postAttentionNorm, epsilon: Float(config.normEpsilon)),
                 attentionInput: groups[0], attentionOutput: groups[1], mlpInput: groups[2], mlpOutput: groups[3],
-                rotary: rotary, attention: attention)
+                rotary: rotary, attention: attention, precision: precision)
         }
         lowestAdapted = layers.firstIndex(where: \.isAdapted)
     }

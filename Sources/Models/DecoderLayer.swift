@@ -36,13 +36,15 @@ struct DecoderLayer: Sendable {
     let mlpInput: ProjectionGroup, mlpOutput: ProjectionGroup
     let rotary: RotaryEmbedding
     let attention: Attention
+    /// What activations are kept as.
+    let precision: Precision
 
     /// What backward reads. Norms' and the activation's outputs are computed again from these.
     struct Saved {
         let x: MatrixView, middle: MatrixView
         let inverseRMS1: MatrixView, inverseRMS2: MatrixView
         let q: MatrixView, k: MatrixView, v: MatrixView, o: MatrixView, logSum: MatrixView
-        let gate: MatrixView, up: MatrixView
+        let mlp: (gate: KeptMatrix, up: KeptMatrix)
         let attentionInput: ProjectionGroup.Saved, attentionOutput: ProjectionGroup.Saved
         let mlpInput: ProjectionGroup.Saved, mlpOutput: ProjectionGroup.Saved
     }
@@ -62,7 +64,7 @@ struct DecoderLayer: Sendable {
             x: x, middle: arena.matrix(t, x.columns), inverseRMS1: arena.matrix(t, 1), inverseRMS2: arena.matrix(t, 1),
             q: arena.matrix(t, queryWidth), k: arena.matrix(t, keyWidth), v: arena.matrix(t, keyWidth),
             o: arena.matrix(t, queryWidth), logSum: arena.matrix(t, attention.heads),
-            gate: arena.matrix(t, intermediate), up: arena.matrix(t, intermediate),
+            mlp: (arena.kept(t, intermediate, as: precision), arena.kept(t, intermediate, as: precision)),
             attentionInput: attentionInput.makeSaved(tokens: t, in: arena),
             attentionOutput: attentionOutput.makeSaved(tokens: t, in: arena),
             mlpInput: mlpInput.makeSaved(tokens: t, in: arena), mlpOutput: mlpOutput.makeSaved(tokens: t, in: arena))
@@ -76,12 +78,11 @@ struct DecoderLayer: Sendable {
         let (arena, workers, adapter) = (pass.arena, pass.workers, pass.adapter)
         let mark = arena.mark
         defer { arena.release(to: mark) }
-        let normed = arena.matrix(saved.x.rows, saved.x.columns)
 
-        inputNorm.forward(saved.x, into: normed, inverseRMS: saved.inverseRMS1, on: workers)
         attentionInput.forward(
-            normed, adapter: adapter, mask: pass.mask(layer: index, group: 0), into: [saved.q, saved.k, saved.v],
-            saving: saved.attentionInput, arena: arena, on: workers)
+            inputNorm.rows(of: saved.x, keeping: saved.inverseRMS1), adapter: adapter,
+            mask: pass.mask(layer: index, group: 0), into: [saved.q, saved.k, saved.v], saving: saved.attentionInput,
+            arena: arena, on: workers)
         rotary.apply(saved.q, heads: attention.heads, tokenPositions: pass.batch.positions, on: workers)
         rotary.apply(saved.k, heads: attention.keyHeads, tokenPositions: pass.batch.positions, on: workers)
         if let attend {
@@ -93,32 +94,30 @@ struct DecoderLayer: Sendable {
         }
         copyRows(saved.x, to: saved.middle, workers)
         attentionOutput.forward(
-            saved.o, adapter: adapter, mask: pass.mask(layer: index, group: 1), into: [saved.middle], accumulate: true,
-            saving: saved.attentionOutput, arena: arena, on: workers)
+            RowSource(saved.o), adapter: adapter, mask: pass.mask(layer: index, group: 1), into: [saved.middle],
+            accumulate: true, saving: saved.attentionOutput, arena: arena, on: workers)
 
-        postAttentionNorm.forward(saved.middle, into: normed, inverseRMS: saved.inverseRMS2, on: workers)
+        let (gate, up) = (saved.mlp.gate.target(in: arena), saved.mlp.up.target(in: arena))
         mlpInput.forward(
-            normed, adapter: adapter, mask: pass.mask(layer: index, group: 2), into: [saved.gate, saved.up],
-            saving: saved.mlpInput, arena: arena, on: workers)
-        let activation = arena.matrix(saved.x.rows, intermediate)
-        SwiGLU.forward(gate: saved.gate, up: saved.up, into: activation, on: workers)
+            postAttentionNorm.rows(of: saved.middle, keeping: saved.inverseRMS2), adapter: adapter,
+            mask: pass.mask(layer: index, group: 2), into: [gate, up], saving: saved.mlpInput, arena: arena, on: workers
+        )
         copyRows(saved.middle, to: output, workers)
         mlpOutput.forward(
-            activation, adapter: adapter, mask: pass.mask(layer: index, group: 3), into: [output], accumulate: true,
-            saving: saved.mlpOutput, arena: arena, on: workers)
+            SwiGLU.rows(gate: gate, up: up, keeping: saved.mlp), adapter: adapter,
+            mask: pass.mask(layer: index, group: 3), into: [output], accumulate: true, saving: saved.mlpOutput,
+            arena: arena, on: workers)
 
         if let probe = pass.probe {
             for (name, value) in [
-                ("attention input norm", normed), ("q", saved.q), ("k", saved.k), ("v", saved.v),
-                ("attention", saved.o),
-                ("after attention", saved.middle), ("gate", saved.gate), ("up", saved.up), ("activation", activation),
-                ("output", output),
+                ("q", saved.q), ("k", saved.k), ("v", saved.v), ("attention", saved.o),
+                ("after attention", saved.middle), ("gate", gate), ("up", up), ("output", output),
             ] { probe("layer \(index) \(name)", value) }
         }
     }
 
     /// Adds the gradients of this layer's A and B to `sums`, and turns d (tokens, hidden), the gradient of the layer's output,
-    /// into that of its input. gate and up in `saved` are overwritten. `needsInput` is false for the lowest adapted layer, below
+    /// into that of its input. gate and up in `saved` become their gradients. `needsInput` is false for the lowest adapted layer, below
     /// which nothing is trained; d is then left unfinished.
     func backward(
         _ d: MatrixView, from saved: Saved, adapter: ParameterSlab, addingTo sums: ExactSums, needsInput: Bool,
@@ -128,24 +127,21 @@ struct DecoderLayer: Sendable {
         let mark = arena.mark
         defer { arena.release(to: mark) }
         let (t, hidden) = (d.rows, d.columns)
-        let normed = arena.matrix(t, hidden)
         let dNormed = arena.matrix(t, hidden)
         let needsAttention = needsInput || attentionInput.isAdapted || attentionOutput.isAdapted
 
         let mlpMark = arena.mark
         let needsMLPInput = needsAttention || mlpInput.isAdapted
-        let activation = arena.matrix(t, intermediate)
         let dActivation = needsMLPInput ? arena.matrix(t, intermediate) : nil
-        SwiGLU.forward(gate: saved.gate, up: saved.up, into: activation, on: workers)
         mlpOutput.backward(
-            [d], x: activation, adapter: adapter, mask: pass.mask(layer: index, group: 3), from: saved.mlpOutput,
-            addingTo: sums, into: dActivation, arena: arena, on: workers)
+            [.floats(d)], x: SwiGLU.rows(of: saved.mlp), adapter: adapter, mask: pass.mask(layer: index, group: 3),
+            from: saved.mlpOutput, addingTo: sums, into: dActivation, arena: arena, on: workers)
         guard let dActivation else { return }
-        SwiGLU.backward(dActivation, replacingGate: saved.gate, up: saved.up, on: workers)
-        postAttentionNorm.recompute(saved.middle, inverseRMS: saved.inverseRMS2, into: normed, on: workers)
+        SwiGLU.backward(dActivation, replacing: saved.mlp, on: workers)
         mlpInput.backward(
-            [saved.gate, saved.up], x: normed, adapter: adapter, mask: pass.mask(layer: index, group: 2),
-            from: saved.mlpInput, addingTo: sums, into: needsAttention ? dNormed : nil, arena: arena, on: workers)
+            [saved.mlp.gate, saved.mlp.up], x: postAttentionNorm.rows(of: saved.middle, inverseRMS: saved.inverseRMS2),
+            adapter: adapter, mask: pass.mask(layer: index, group: 2), from: saved.mlpInput, addingTo: sums,
+            into: needsAttention ? dNormed : nil, arena: arena, on: workers)
         guard needsAttention else { return }
         postAttentionNorm.backward(
             dNormed, x: saved.middle, inverseRMS: saved.inverseRMS2, addingTo: d, on: workers)
@@ -154,8 +150,8 @@ struct DecoderLayer: Sendable {
         let needsScores = needsInput || attentionInput.isAdapted
         let dAttention = needsScores ? arena.matrix(t, queryWidth) : nil
         attentionOutput.backward(
-            [d], x: saved.o, adapter: adapter, mask: pass.mask(layer: index, group: 1), from: saved.attentionOutput,
-            addingTo: sums, into: dAttention, arena: arena, on: workers)
+            [.floats(d)], x: RowSource(saved.o), adapter: adapter, mask: pass.mask(layer: index, group: 1),
+            from: saved.attentionOutput, addingTo: sums, into: dAttention, arena: arena, on: workers)
         guard let dAttention else { return }
         let (dq, dk, dv) = (arena.matrix(t, queryWidth), arena.matrix(t, keyWidth), arena.matrix(t, keyWidth))
         attention.backward(
@@ -163,10 +159,10 @@ struct DecoderLayer: Sendable {
             examples: pass.batch.examples, dq: dq, dk: dk, dv: dv, arena: arena, on: workers)
         rotary.apply(dq, heads: attention.heads, tokenPositions: pass.batch.positions, inverse: true, on: workers)
         rotary.apply(dk, heads: attention.keyHeads, tokenPositions: pass.batch.positions, inverse: true, on: workers)
-        inputNorm.recompute(saved.x, inverseRMS: saved.inverseRMS1, into: normed, on: workers)
         attentionInput.backward(
-            [dq, dk, dv], x: normed, adapter: adapter, mask: pass.mask(layer: index, group: 0),
-            from: saved.attentionInput, addingTo: sums, into: needsInput ? dNormed : nil, arena: arena, on: workers)
+            [dq, dk, dv].map(KeptMatrix.floats), x: inputNorm.rows(of: saved.x, inverseRMS: saved.inverseRMS1),
+            adapter: adapter, mask: pass.mask(layer: index, group: 0), from: saved.attentionInput, addingTo: sums,
+            into: needsInput ? dNormed : nil, arena: arena, on: workers)
         if needsInput {
             inputNorm.backward(dNormed, x: saved.x, inverseRMS: saved.inverseRMS1, addingTo: d, on: workers)
         }

@@ -90,12 +90,13 @@ private struct Operands {
         let saved = plain.makeSaved(tokens: tokens, in: arena)
         return [
             product("x Wᵀ", columns: outputs, inner: group.inputs) {
-                plain.forward(x, adapter: nil, mask: nil, into: y, saving: saved, arena: arena, on: workers)
+                plain.forward(
+                    RowSource(x), adapter: nil, mask: nil, into: y, saving: saved, arena: arena, on: workers)
             },
             product("dy W", columns: group.inputs, inner: outputs) {
                 plain.backward(
-                    dy, x: x, adapter: slab, mask: nil, from: saved, addingTo: sums, into: dx, arena: arena, on: workers
-                )
+                    dy.map(KeptMatrix.floats), x: RowSource(x), adapter: slab, mask: nil, from: saved, addingTo: sums,
+                    into: dx, arena: arena, on: workers)
             },
         ]
     }

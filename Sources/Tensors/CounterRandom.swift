@@ -90,15 +90,11 @@ public struct DropoutMask: Sendable {
         self.tokens = tokens
     }
 
-    /// y = mask(x), row by row. Shapes: (tokens, features) both.
-    public func apply(_ x: MatrixView, into y: MatrixView, on workers: Workers) {
-        precondition(x.rows == y.rows && x.columns == y.columns && x.rows == tokens.examples.count)
-        workers.rows(x.rows) { range, _ in
-            for token in range {
-                withCounter(token) { counter, key in
-                    ck_dropout(x.row(token), y.row(token), x.columns, counter, key, threshold, scale)
-                }
-            }
+    /// x = mask(x) for the features of one token, (1, features).
+    public func apply(row token: Int, to x: MatrixView) {
+        precondition(token < tokens.examples.count)
+        withCounter(token) { counter, key in
+            ck_dropout(x.row(0), x.row(0), x.columns, counter, key, threshold, scale)
         }
     }
 

@@ -33,11 +33,26 @@ import CKernels
 
 /// Packs a range of a matrix's rows, beginning at a multiple of 16, as lines of an operand.
 func packAcross(_ x: MatrixView, _ range: Range<Int>, _ place: ck_bf16_place) {
+    packAcross(range, place, at: range.lowerBound, columns: x.columns, isBF16: false) { UnsafeRawPointer(x.row($0)) }
+}
+
+/// Packs a range of a matrix's rows as lines of an operand from `line` on, a multiple of 16; the range's start if left out.
+func packAcross(_ x: RoundedMatrix, _ range: Range<Int>, _ place: ck_bf16_place, at line: Int? = nil) {
+    packAcross(range, place, at: line ?? range.lowerBound, columns: x.columns, isBF16: true) {
+        UnsafeRawPointer(x.row($0))
+    }
+}
+
+private func packAcross(
+    _ range: Range<Int>, _ place: ck_bf16_place, at line: Int, columns: Int, isBF16: Bool,
+    _ row: (Int) -> UnsafeRawPointer
+) {
     withUnsafeTemporaryAllocation(of: UnsafeRawPointer?.self, capacity: 16) { rows in
-        for first in stride(from: range.lowerBound, to: range.upperBound, by: 16) {
-            let count = min(16, range.upperBound - first)
-            for i in 0..<count { rows[i] = UnsafeRawPointer(x.row(first + i)) }
-            ck_bf16_pack_across(bf16Instructions, rows.baseAddress!, count, 0, x.columns, 1, place, first, 0)
+        for first in stride(from: 0, to: range.count, by: 16) {
+            let count = min(16, range.count - first)
+            for i in 0..<count { rows[i] = row(range.lowerBound + first + i) }
+            ck_bf16_pack_across(
+                bf16Instructions, rows.baseAddress!, count, isBF16 ? 1 : 0, columns, 1, place, line + first, 0)
         }
     }
 }

@@ -10,6 +10,8 @@ public enum RightOperand: Sendable {
     case rowsAreColumns(MatrixView, scale: Float)
     /// A matrix (inner, columns of the result), each element times `scale`.
     case plain(MatrixView, scale: Float)
+    /// A matrix (inner, columns of the result) of bf16 numbers.
+    case rounded(RoundedMatrix)
 
     /// Length of the dimension that is summed over.
     var inner: Int {
@@ -18,6 +20,7 @@ public enum RightOperand: Sendable {
         case .weight(let weight): weight.rows
         case .rowsAreColumns(let matrix, _): matrix.columns
         case .plain(let matrix, _): matrix.rows
+        case .rounded(let matrix): matrix.rows
         }
     }
 
@@ -28,6 +31,7 @@ public enum RightOperand: Sendable {
         case .weight(let weight): weight.columns
         case .rowsAreColumns(let matrix, _): matrix.rows
         case .plain(let matrix, _): matrix.columns
+        case .rounded(let matrix): matrix.columns
         }
     }
 
@@ -98,6 +102,10 @@ struct PanelBuffer {
             }
         case .plain(let matrix, let scale):
             packAlong(inner.count, isBF16: false, scale, place) { row in
+                UnsafeRawPointer(matrix.row(inner.lowerBound + row) + columns.lowerBound)
+            }
+        case .rounded(let matrix):
+            packAlong(inner.count, isBF16: true, 1, place) { row in
                 UnsafeRawPointer(matrix.row(inner.lowerBound + row) + columns.lowerBound)
             }
         }

@@ -35,29 +35,28 @@ import CKernels
     /// Packs x turned over: x is (columns, rows).
     public func fill(transposed x: MatrixView) {
         precondition(x.rows == columns && x.columns == rows)
-        fill(transposed: x, pairs: 0..<pairs)
+        fill(transposed: x, scale: 1, pairs: 0..<pairs)
     }
 
-    fileprivate func fill(transposed x: MatrixView, pairs: Range<Int>) {
+    fileprivate func fill(transposed x: MatrixView, scale: Float, pairs: Range<Int>) {
         for pair in pairs {
             ck_bf16_pack_along(
-                bf16Instructions, x.row(2 * pair), 2 * pair + 1 < x.rows ? x.row(2 * pair + 1) : nil, 0, 1, place, pair)
+                bf16Instructions, x.row(2 * pair), 2 * pair + 1 < x.rows ? x.row(2 * pair + 1) : nil, 0, scale, place,
+                pair)
         }
     }
 }
 
 extension Arena {
     /// A copy of a matrix, rounded to bf16, as the left operand of products.
-    public func packed(_ x: MatrixView, on workers: Workers) -> PackedRows {
-        let packed = makeRows(rows: x.rows, columns: x.columns)
-        workers.rows(x.rows, grain: 64) { range, _ in packAcross(x, range, packed.place) }
-        return packed
-    }
+    public func packed(_ x: MatrixView, on workers: Workers) -> PackedRows { packed(RowSource(x), on: workers) }
 
-    /// A copy of a matrix turned over, rounded to bf16: its columns become the rows of the left operand.
-    public func packedTransposed(_ x: MatrixView, on workers: Workers) -> PackedRows {
+    /// A copy of a matrix times `scale` turned over, rounded to bf16: its columns become the rows of the left operand.
+    public func packedTransposed(_ x: MatrixView, scale: Float = 1, on workers: Workers) -> PackedRows {
         let packed = makeRows(rows: x.columns, columns: x.rows)
-        workers.rows(packed.pairs, grain: 128) { range, _ in packed.fill(transposed: x, pairs: range) }
+        workers.rows(packed.pairs, grain: 128) { range, _ in
+            packed.fill(transposed: x, scale: scale, pairs: range)
+        }
         return packed
     }
 

@@ -78,16 +78,17 @@ extension MatrixView {
         ck_rms_norm_backward(dOutput.row(dRow), x.row(xRow), weight.row(0), inverseRMS, self.row(row), columns)
     }
 
-    /// self[row] = silu(gate[row]) · up[row].
-    public func swiGLU(row: Int, gate: MatrixView, up: MatrixView) {
-        precondition(gate.columns == columns && up.columns == columns && row < rows)
-        ck_swiglu(gate.row(row), up.row(row), self.row(row), columns)
+    /// self = silu(gate) · up, (1, features) each.
+    public func swiGLU(gate: MatrixView, up: MatrixView) {
+        precondition(gate.columns == columns && up.columns == columns)
+        ck_swiglu(gate.row(0), up.row(0), row(0), columns)
     }
 
-    /// Replaces gate and up in one row by their gradients, given this row as the gradient of silu(gate) · up.
+    /// Replaces gate and up, (1, features), by their gradients, given row `row` of this matrix as the gradient of
+    /// silu(gate) · up.
     public func swiGLUBackward(row: Int, gate: MatrixView, up: MatrixView) {
         precondition(gate.columns == columns && up.columns == columns && row < rows)
-        ck_swiglu_backward(self.row(row), gate.row(row), up.row(row), columns)
+        ck_swiglu_backward(self.row(row), gate.row(0), up.row(0), columns)
     }
 
     /// Rotates every head of a row by its position. cosine and sine are (positions, headSize/2); `inverse` rotates back, which is

@@ -125,11 +125,13 @@ import Testing
             let saved = group.makeSaved(tokens: tokens, in: arena)
             for output in outputs { output.fill(0.5) }
             group.forward(
-                x, adapter: slab, mask: mask, into: outputs, accumulate: hasDropout, saving: saved, arena: arena,
+                RowSource(x), adapter: slab, mask: mask, into: outputs, accumulate: hasDropout, saving: saved,
+                arena: arena,
                 on: workers)
             sums.zero()
             group.backward(
-                dOutputs, x: x, adapter: slab, mask: mask, from: saved, addingTo: sums, into: dx, arena: arena,
+                dOutputs.map(KeptMatrix.floats), x: RowSource(x), adapter: slab, mask: mask, from: saved,
+                addingTo: sums, into: dx, arena: arena,
                 on: workers)
             return outputs.map(\.elements) + [dx.elements] + layout.entries.indices.map { sums.values(entry: $0) }
         }

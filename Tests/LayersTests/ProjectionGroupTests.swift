@@ -81,16 +81,17 @@ import Testing
 
         checkSameForAllWorkers { workers in
             group.forward(
-                x, adapter: slab, mask: mask, into: outputs, saving: saved, arena: arena, on: workers)
+                RowSource(x), adapter: slab, mask: mask, into: outputs, saving: saved, arena: arena, on: workers)
             sample.sums.zero()
             group.backward(
-                dOutputs, x: x, adapter: slab, mask: mask, from: saved, addingTo: sample.sums, into: dx, arena: arena,
-                on: workers)
+                dOutputs.map(KeptMatrix.floats), x: RowSource(x), adapter: slab, mask: mask, from: saved,
+                addingTo: sample.sums, into: dx, arena: arena, on: workers)
             return outputs.map(\.elements) + [dx.elements]
                 + slab.layout.entries.indices.map { sample.sums.values(entry: $0) }
         }
         let workers = Workers(count: 1)
-        if let mask { mask.apply(x, into: dropped, on: workers) } else { dropped.copy(from: x) }
+        dropped.copy(from: x)
+        if let mask { for token in 0..<tokens { mask.apply(row: token, to: dropped.rows(token..<token + 1)) } }
         // Sums of `inputs` products of numbers below 1, and of low-rank terms that are up to a hundred times as large.
         let tolerance = 2e-4
         for i in outputs.indices {
@@ -102,18 +103,19 @@ import Testing
         }
         checkGradient(of: [("x", x, dx.elements)] + gradients) {
             group.forward(
-                x, adapter: slab, mask: mask, into: outputs, saving: saved, arena: arena, on: workers)
+                RowSource(x), adapter: slab, mask: mask, into: outputs, saving: saved, arena: arena, on: workers)
             return zip(outputs, dOutputs).reduce(0) { $0 + inner($1.0, $1.1) }
         }
         // Once more onto what is there, and without the adapter.
         for output in outputs { output.fill(1) }
         group.forward(
-            x, adapter: slab, mask: mask, into: outputs, accumulate: true, saving: saved, arena: arena, on: workers)
+            RowSource(x), adapter: slab, mask: mask, into: outputs, accumulate: true, saving: saved, arena: arena,
+            on: workers)
         for i in outputs.indices {
             let expected = sample.plain(i, x: x, dropped: dropped, usesAdapter: true).map { $0 + 1 }
             #expect(worstDifference(outputs[i].elements, expected) < tolerance)
         }
-        group.forward(x, adapter: nil, mask: nil, into: outputs, saving: saved, arena: arena, on: workers)
+        group.forward(RowSource(x), adapter: nil, mask: nil, into: outputs, saving: saved, arena: arena, on: workers)
         for i in outputs.indices {
             let expected = sample.plain(i, x: x, dropped: dropped, usesAdapter: false)
             #expect(worstDifference(outputs[i].elements, expected) < tolerance)
@@ -131,11 +133,11 @@ import Testing
         let dOutputs = sample.outputs.map { arena.random(5, $0, &random) }
         let saved = sample.group.makeSaved(tokens: 5, in: arena)
         sample.group.forward(
-            x, adapter: sample.slab, mask: nil, into: outputs, saving: saved, arena: arena, on: workers)
+            RowSource(x), adapter: sample.slab, mask: nil, into: outputs, saving: saved, arena: arena, on: workers)
         func add() -> [Int64] {
             sample.group.backward(
-                dOutputs, x: x, adapter: sample.slab, mask: nil, from: saved, addingTo: sample.sums, into: nil,
-                arena: arena, on: workers)
+                dOutputs.map(KeptMatrix.floats), x: RowSource(x), adapter: sample.slab, mask: nil, from: saved,
+                addingTo: sample.sums, into: nil, arena: arena, on: workers)
             return sample.sums.withIntegers { Array($0) }
         }
         let once = add()

@@ -36,6 +36,36 @@ import Testing
         #expect(set.kernels.max([-.infinity, -.infinity], 2) == -.infinity)
     }
 
+    /// Every kind of Float: numbers, ties to even both ways, subnormals, overflow to infinity, infinities, NaN.
+    @Test(arguments: KernelSet.all) func roundingToBF16(_ set: KernelSet) {
+        var random = Seeded(12)
+        let special: [UInt32] = [
+            0, 0x8000_0000, 0x3F80_8000, 0x3F81_8000, 0x3F80_7FFF, 0x3F80_8001, 0x7F7F_FFFF, 0xFF7F_FFFF, 0x7F80_0000,
+            0xFF80_0000, 0x7FC0_0000, 0x7F80_0001, 0xFFFF_FFFF, 1, 0x0000_8001, 0x007F_FFFF,
+        ]
+        for n in Self.lengths {
+            let x = (0..<n).map { i in
+                Float(
+                    bitPattern: i < special.count
+                        ? special[(i + n) % special.count] : UInt32(truncatingIfNeeded: random.next()))
+            }
+            var (y, back) = ([UInt16](repeating: 7, count: n + 1), [Float](repeating: 7, count: n + 1))
+            set.kernels.round_bf16(x, &y, n)
+            set.kernels.widen_bf16(y, &back, n)
+            for i in 0..<n {
+                if x[i].isNaN {
+                    #expect(back[i].isNaN)
+                    continue
+                }
+                // The two neighbours in bf16; the nearer one, or the even one of two that are as near.
+                let low = x[i].bitPattern & 0xFFFF_0000, rest = x[i].bitPattern & 0xFFFF
+                let isUp = rest > 0x8000 || (rest == 0x8000 && low & 0x1_0000 != 0)
+                #expect(back[i].bitPattern == (isUp ? low + 0x1_0000 : low))
+            }
+            #expect(y[n] == 7 && back[n] == 7)
+        }
+    }
+
     @Test(arguments: KernelSet.all) func scalingAndFirstNonFinite(_ set: KernelSet) {
         var random = Seeded(2)
         for n in Self.lengths {

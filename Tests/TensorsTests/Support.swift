@@ -109,3 +109,13 @@ func checkSameForAllWorkers<Result: Equatable>(
     #expect(results[2] == results[0], "three workers differ from one", sourceLocation: sourceLocation)
     return results[0]
 }
+
+extension DropoutMask {
+    /// y = mask(x), (tokens, features) both.
+    func apply(_ x: MatrixView, into y: MatrixView, on workers: Workers) {
+        y.copy(from: x)
+        workers.rows(y.rows) { range, _ in
+            for token in range { apply(row: token, to: y.rows(token..<token + 1)) }
+        }
+    }
+}

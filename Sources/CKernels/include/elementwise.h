@@ -15,6 +15,11 @@ float ck_max(const float *x, size_t n);
 // The index of the first element that is NaN or infinite, or -1.
 int64_t ck_first_non_finite(const float *x, size_t n);
 
+// y = x rounded to the nearest bf16, ties to even; NaN stays NaN.
+void ck_round_bf16(const float *x, uint16_t *y, size_t n);
+// y = x.
+void ck_widen_bf16(const uint16_t *x, float *y, size_t n);
+
 // y = x·r·w with r = 1/sqrt(mean(x²) + eps); returns r. (Zhang & Sennrich 2019, eq. 4)
 float ck_rms_norm(const float *x, const float *w, float eps, float *y, size_t n);
 // y = x·r·w with r given.
