@@ -40,10 +40,17 @@ CK_CLONES void ck_scale(float *x, float s, size_t n) {
 }
 
 CK_CLONES float ck_max(const float *x, size_t n) {
-#pragma clang fp reassociate(on)
-    float most = -INFINITY;
-    for (size_t i = 0; i < n; i++) most = x[i] > most ? x[i] : most;
-    return most;
+    // Lanes that do not wait for each other, each the largest of every 64th element.
+    enum { LANES = 64 };
+    float most[LANES];
+    for (int l = 0; l < LANES; l++) most[l] = -INFINITY;
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int l = 0; l < LANES; l++) most[l] = x[i + l] > most[l] ? x[i + l] : most[l];
+    for (int l = 0; i < n; i++, l++) most[l] = x[i] > most[l] ? x[i] : most[l];
+    for (int half = LANES / 2; half > 0; half /= 2)
+        for (int l = 0; l < half; l++) most[l] = most[l + half] > most[l] ? most[l + half] : most[l];
+    return most[0];
 }
 
 int64_t ck_first_non_finite(const float *x, size_t n) {

@@ -1,9 +1,18 @@
 import CKernels
 
-/// How bf16 products are cut: by shape alone.
+/// How bf16 products are cut. Columns and inner lengths are cut by shape alone. How rows are cut leaves no trace in the result,
+/// so it follows the number of workers.
 enum PackedTiles {
-    /// Rows of the result in one tile, whose right panel is packed once for all of them.
+    /// The most rows of the result in one tile, whose right panel is packed once for all of them.
     static let rows = 2048
+    /// Tiles for each worker below which rows are cut further, and the fewest rows that they are cut to.
+    static let perWorker = 2, fewestRows = 128
+
+    /// Rows of a tile where there are so many column tiles.
+    static func rows(columnTiles: Int, workers: Int) -> Int {
+        min(rows, max(fewestRows, rows * columnTiles / (perWorker * workers)))
+    }
+
     /// Columns of the result in one tile: two blocks of the kernel; where a format's blocks of 256 elements must stay whole, one.
     static let columns = 96, wideColumns = 256
     /// The longest inner length that is multiplied at once; longer ones are added piece by piece.
@@ -64,7 +73,6 @@ public struct PackedProduct: Sendable {
             output.columns, most: isWide ? PackedTiles.wideColumns : PackedTiles.columns, unit: isWide ? 256 : 96)
     }
 
-    fileprivate var rowTiles: [Range<Int>] { Tiles.cut(output.rows, most: PackedTiles.rows, unit: 16) }
 }
 
 /// Computes products of bf16 numbers, cut into tiles of the results that the workers share. Sums are in Float; the order in
@@ -73,9 +81,13 @@ public func multiply(_ products: [PackedProduct], on workers: Workers) {
     struct Tile {
         let product: Int, rows: Range<Int>, columns: Range<Int>
     }
+    let columnTiles = products.map(\.columnTiles)
+    let most = PackedTiles.rows(columnTiles: columnTiles.reduce(0) { $0 + $1.count }, workers: workers.count)
     let tiles = products.indices.flatMap { index in
-        products[index].columnTiles.flatMap { columns in
-            products[index].rowTiles.map { Tile(product: index, rows: $0, columns: columns) }
+        columnTiles[index].flatMap { columns in
+            Tiles.cut(products[index].output.rows, most: most, unit: 16).map {
+                Tile(product: index, rows: $0, columns: columns)
+            }
         }
     }
     workers.run(tiles.count) { task, worker in
