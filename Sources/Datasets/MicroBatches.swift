@@ -11,11 +11,6 @@ public enum MicroBatches {
         return load.tokens
     }
 
-    /// As the other `cut`, of examples that share nothing.
-    public static func cut(_ tokenCounts: [Int], limit: Int, atLeast: Int) -> [[Int]] {
-        cut(tokenCounts.map { ($0, nil) }, limit: limit, atLeast: atLeast)
-    }
-
     /// Cuts a batch into pieces of near-equal cost by longest-processing-time: examples, the longest first and equals by
     /// position, each go to the piece that will hold the fewest tokens with it (the first of equals), where a prefix that the
     /// piece has already costs nothing.
