@@ -14,7 +14,7 @@ public struct Example: Sendable, Equatable {
     }
 }
 
-/// What is known of an example before it is used: 8 bytes, so that all ranks can hold all of them.
+/// What is known of an example before it is used: 12 bytes, so that all ranks can hold all of them.
 public struct ExampleSize: Sendable, Equatable {
     /// Why an example is left out.
     public enum Drop: UInt8, Sendable {
@@ -24,8 +24,23 @@ public struct ExampleSize: Sendable, Equatable {
         case untrained = 2
     }
 
+    /// A beginning that an example has in common with others.
+    public struct Prefix: Sendable, Equatable {
+        /// Its place in `SharedPrefixes.tokens`, at most 14.
+        public let index: Int
+        /// Its length, less than the example's.
+        public let tokens: Int
+
+        public init(index: Int, tokens: Int) {
+            precondition(0..<15 ~= index && tokens > 0, "no such prefix")
+            self.index = index
+            self.tokens = tokens
+        }
+    }
+
     private var tokenBits: UInt32
     private var trainedBits: UInt32
+    private var prefixBits: UInt32
     private static let countMask: UInt32 = 0x0FFF_FFFF
 
     /// Counts are kept up to 2²⁸ − 1.
@@ -35,10 +50,16 @@ public struct ExampleSize: Sendable, Equatable {
     ///   - isTruncated: whether tokens were cut off.
     ///   - endsTurn: whether a token that ends a turn is among the trained ones.
     ///   - drop: why the example is left out, if it is.
-    public init(tokens: Int, trained: Int, isTruncated: Bool = false, endsTurn: Bool = false, drop: Drop? = nil) {
+    ///   - prefix: the shared prefix that it begins with, if there is one.
+    public init(
+        tokens: Int, trained: Int, isTruncated: Bool = false, endsTurn: Bool = false, drop: Drop? = nil,
+        prefix: Prefix? = nil
+    ) {
         tokenBits = UInt32(clamping: min(tokens, Int(Self.countMask))) | (isTruncated ? 1 << 31 : 0)
         if endsTurn { tokenBits |= 1 << 30 }
         trainedBits = UInt32(clamping: min(trained, Int(Self.countMask))) | UInt32(drop?.rawValue ?? 0) << 28
+        prefixBits = 0
+        self.prefix = prefix
     }
 
     public var tokens: Int { Int(tokenBits & Self.countMask) }
@@ -46,27 +67,35 @@ public struct ExampleSize: Sendable, Equatable {
     public var isTruncated: Bool { tokenBits & 1 << 31 != 0 }
     public var endsTurn: Bool { tokenBits & 1 << 30 != 0 }
     public var drop: Drop? { Drop(rawValue: UInt8(trainedBits >> 28)) }
+    /// The shared prefix that the example begins with.
+    public var prefix: Prefix? {
+        get {
+            prefixBits == 0 ? nil : Prefix(index: Int(prefixBits >> 28) - 1, tokens: Int(prefixBits & Self.countMask))
+        }
+        set { prefixBits = newValue.map { UInt32($0.index + 1) << 28 | UInt32($0.tokens) & Self.countMask } ?? 0 }
+    }
 
-    /// The sizes as bytes, 8 each, little-endian: what ranks send each other.
+    /// The sizes as bytes, 12 each, little-endian: what ranks send each other.
     public static func packed(_ sizes: [ExampleSize]) -> [UInt8] {
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(8 * sizes.count)
+        bytes.reserveCapacity(12 * sizes.count)
         for size in sizes {
-            let word = UInt64(size.tokenBits) | UInt64(size.trainedBits) << 32
-            for byte in 0..<8 { bytes.append(UInt8(truncatingIfNeeded: word >> UInt64(8 * byte))) }
+            for word in [size.tokenBits, size.trainedBits, size.prefixBits] {
+                for byte in 0..<4 { bytes.append(UInt8(truncatingIfNeeded: word >> UInt32(8 * byte))) }
+            }
         }
         return bytes
     }
 
-    /// The inverse of `packed`; `bytes.count` must be a multiple of 8.
+    /// The inverse of `packed`; `bytes.count` must be a multiple of 12.
     public static func unpacked(_ bytes: [UInt8]) -> [ExampleSize] {
-        precondition(bytes.count.isMultiple(of: 8), "sizes are 8 bytes each")
-        return stride(from: 0, to: bytes.count, by: 8).map { start in
-            var word: UInt64 = 0
-            for byte in bytes[start..<start + 8].reversed() { word = word << 8 | UInt64(byte) }
+        precondition(bytes.count.isMultiple(of: 12), "sizes are 12 bytes each")
+        return stride(from: 0, to: bytes.count, by: 12).map { start in
+            func word(_ index: Int) -> UInt32 {
+                (0..<4).reduce(0) { $0 | UInt32(bytes[start + 4 * index + $1]) << UInt32(8 * $1) }
+            }
             var size = ExampleSize(tokens: 0, trained: 0)
-            size.tokenBits = UInt32(truncatingIfNeeded: word)
-            size.trainedBits = UInt32(truncatingIfNeeded: word >> 32)
+            (size.tokenBits, size.trainedBits, size.prefixBits) = (word(0), word(1), word(2))
             return size
         }
     }

@@ -66,11 +66,14 @@ public struct SFTDataset: Sendable {
     }
 
     /// Tokenizes rows for their sizes and keeps nothing else. Rows do not depend on each other, so ranks share them.
-    /// The number of threads that share the work changes nothing in the result.
+    /// The number of threads that share the work changes nothing in the result. Each example is labelled with the longest of the
+    /// prefixes that it begins with.
     /// - Throws: the error of the first row that has one; a `DatasetError` with file and line if the row is to blame.
-    public func measure(_ rows: Range<Int>, threads: Int = 1) throws -> [ExampleSize] {
+    public func measure(
+        _ rows: Range<Int>, prefixes: SharedPrefixes = .none, threads: Int = 1
+    ) throws -> [ExampleSize] {
         precondition(rows.lowerBound >= 0 && rows.upperBound <= count, "rows outside the data set")
-        guard threads > 1, rows.count > 64 else { return try rows.map { try finished($0).size } }
+        guard threads > 1, rows.count > 64 else { return try rows.map { try size($0, prefixes) } }
         let chunkSize = 64
         let chunks = (rows.count + chunkSize - 1) / chunkSize
         let results = Mutex<[Result<[ExampleSize], any Error>?]>(Array(repeating: nil, count: chunks))
@@ -81,11 +84,28 @@ public struct SFTDataset: Sendable {
                 guard chunk < chunks else { return }
                 let start = rows.lowerBound + chunk * chunkSize
                 let chunkRows = start..<min(start + chunkSize, rows.upperBound)
-                let result = Result { try chunkRows.map { try finished($0).size } }
+                let result = Result { try chunkRows.map { try size($0, prefixes) } }
                 results.withLock { $0[chunk] = result }
             }
         }
         return try results.withLock { try $0.flatMap { try $0?.get() ?? [] } }
+    }
+
+    /// What many examples begin with, judged by a sample of rows spread evenly over all: the same on every rank. Rows that have an
+    /// error are passed over, as `measure` tells of them.
+    public func sharedPrefixes() -> SharedPrefixes {
+        let taken = min(count, SharedPrefixes.sampledRows)
+        return SharedPrefixes(
+            sample: (0..<taken).compactMap { index in
+                guard let row = try? finished(index * count / taken), row.size.drop == nil else { return nil }
+                return row.example.tokens
+            })
+    }
+
+    private func size(_ row: Int, _ prefixes: SharedPrefixes) throws -> ExampleSize {
+        var (example, size) = try finished(row)
+        size.prefix = prefixes.label(example.tokens)
+        return size
     }
 
     /// The tokens and labels of a row, cut to `maxLength`. A row whose size says that it is dropped gives an example too:

@@ -7,7 +7,7 @@ extension Attention {
     /// Queries of a block, and keys of a chunk: whole blocks of the kernel.
     private static let queries = 64, keys = 384
 
-    /// A chunk of one example's keys, with its operands for every head of keys.
+    /// A chunk of one segment's keys, with its operands for every head of keys.
     private struct Chunk {
         /// Tokens of the batch.
         let tokens: Range<Int>
@@ -18,17 +18,18 @@ extension Attention {
 
     /// A block of queries of one head.
     private struct Block {
-        let chunks: Range<Int>
+        /// Chunks of what comes before the block's segment, and of the segment.
+        let prefix: Range<Int>, own: Range<Int>
         let tokens: Range<Int>
         let head: Int
     }
 
     func forwardPacked(
-        q: MatrixView, k: MatrixView, v: MatrixView, examples: [Range<Int>], into o: MatrixView, logSum: MatrixView,
+        q: MatrixView, k: MatrixView, v: MatrixView, segments: [Segment], into o: MatrixView, logSum: MatrixView,
         arena: Arena, on workers: Workers
     ) {
-        let (chunks, spans) = chunks(examples)
-        var room = operandRoom(tokens: k.rows, examples: examples.count, turned: 1, plain: 1, arena)
+        let (chunks, spans) = chunks(segments)
+        var room = operandRoom(tokens: k.rows, segments: segments.count, turned: 1, plain: 1, arena)
         let packs = chunks.map { chunk in
             var chunk = chunk
             for _ in 0..<keyHeads {
@@ -42,9 +43,9 @@ extension Attention {
             chunk.turnedKeys[head].fill(transposed: k.rows(chunk.tokens).columns(columns(head)))
             chunk.plainValues[head].fill(v.rows(chunk.tokens).columns(columns(head)))
         }
-        let blocks = blocks(examples, spans)
-        workers.run(blocks.count) { index, worker in
-            forward(blocks[index], packs, q, o, logSum, workers.scratch(worker))
+        let all = segments.indices.flatMap { blocks(segments[$0], spans[$0]) }
+        workers.run(all.count) { index, worker in
+            forward(all[index], packs, q, o, logSum, workers.scratch(worker))
         }
     }
 
@@ -61,8 +62,9 @@ extension Attention {
             state[i, 0] = -.infinity
             state[i, 1] = 0
         }
-        for chunk in chunks[block.chunks] where chunk.tokens.lowerBound < block.tokens.upperBound {
+        for (place, index) in visible(to: block, of: chunks).enumerated() {
             var scratch = scratch
+            let chunk = chunks[index]
             let width = min(chunk.tokens.upperBound, block.tokens.upperBound) - chunk.tokens.lowerBound
             let scores = scratch.matrix(rows, width)
             multiply(query, chunk.turnedKeys[keyHead], inner: size, into: scores)
@@ -82,8 +84,7 @@ extension Attention {
             let weights = scratch.makeRows(rows: rows, columns: width)
             weights.fill(scores)
             multiply(
-                weights, chunk.plainValues[keyHead], inner: width, into: output,
-                accumulate: chunk.tokens.lowerBound != chunks[block.chunks.lowerBound].tokens.lowerBound)
+                weights, chunk.plainValues[keyHead], inner: width, into: output, accumulate: place > 0)
         }
         let target = o.rows(block.tokens).columns(own)
         for i in 0..<rows {
@@ -95,10 +96,10 @@ extension Attention {
 
     func backwardPacked(
         _ dOutput: MatrixView, q: MatrixView, k: MatrixView, v: MatrixView, o: MatrixView, logSum: MatrixView,
-        examples: [Range<Int>], dq: MatrixView, dk: MatrixView, dv: MatrixView, arena: Arena, on workers: Workers
+        segments: [Segment], dq: MatrixView, dk: MatrixView, dv: MatrixView, arena: Arena, on workers: Workers
     ) {
-        let (chunks, spans) = chunks(examples)
-        var room = operandRoom(tokens: k.rows, examples: examples.count, turned: 2, plain: 1, arena)
+        let (chunks, spans) = chunks(segments)
+        var room = operandRoom(tokens: k.rows, segments: segments.count, turned: 2, plain: 1, arena)
         let packs = chunks.map { chunk in
             var chunk = chunk
             for _ in 0..<keyHeads {
@@ -120,17 +121,16 @@ extension Attention {
         let group = heads / keyHeads
         let (dkParts, dvParts) =
             group == 1 ? (dk, dv) : (arena.matrix(q.rows, heads * size), arena.matrix(q.rows, heads * size))
-        workers.run(examples.count * heads) { index, worker in
-            let (example, head) = (examples[index / heads], index % heads)
+        let families = Segment.groups(segments)
+        workers.run(families.count * heads) { index, worker in
+            let (family, head) = (families[index / heads], index % heads)
             let (dkOwn, dvOwn) = (dkParts.columns(columns(head)), dvParts.columns(columns(head)))
-            dkOwn.rows(example).fill(0)
-            dvOwn.rows(example).fill(0)
-            for start in stride(from: example.lowerBound, to: example.upperBound, by: Self.queries) {
-                let tokens = start..<min(example.upperBound, start + Self.queries)
-                backward(
-                    Block(chunks: spans[index / heads], tokens: tokens, head: head), packs, dOutput, q, o, logSum, dq,
-                    dkOwn,
-                    dvOwn, workers.scratch(worker))
+            for segment in family {
+                dkOwn.rows(segments[segment].tokens).fill(0)
+                dvOwn.rows(segments[segment].tokens).fill(0)
+                for block in blocks(segments[segment], spans[segment], of: head..<head + 1) {
+                    backward(block, packs, dOutput, q, o, logSum, dq, dkOwn, dvOwn, workers.scratch(worker))
+                }
             }
         }
         if group > 1 { addParts([(dk, dkParts), (dv, dvParts)], on: workers) }
@@ -152,8 +152,9 @@ extension Attention {
         dRight.fill(dOwn)
         let oOwn = o.rows(block.tokens).columns(own)
         let dQuery = scratch.matrix(rows, size)
-        for chunk in chunks[block.chunks] where chunk.tokens.lowerBound < block.tokens.upperBound {
+        for (place, index) in visible(to: block, of: chunks).enumerated() {
             var scratch = scratch
+            let chunk = chunks[index]
             let width = min(chunk.tokens.upperBound, block.tokens.upperBound) - chunk.tokens.lowerBound
             let keys = chunk.tokens.lowerBound..<chunk.tokens.lowerBound + width
             let p = scratch.matrix(rows, width), ds = scratch.matrix(rows, width)
@@ -176,46 +177,51 @@ extension Attention {
             let left = scratch.makeRows(rows: rows, columns: width)
             left.fill(ds)
             multiply(
-                left, chunk.plainKeys[keyHead], inner: width, into: dQuery,
-                accumulate: chunk.tokens.lowerBound != chunks[block.chunks.lowerBound].tokens.lowerBound)
+                left, chunk.plainKeys[keyHead], inner: width, into: dQuery, accumulate: place > 0)
         }
         dq.rows(block.tokens).columns(own).copy(from: dQuery)
     }
 
-    /// Room for so many operands of every chunk and head of keys: by tokens and examples alone, and never less for more of them,
+    /// Room for so many operands of every chunk and head of keys: by tokens and segments alone, and never less for more of them,
     /// so that an arena measured for the largest batch serves all.
-    private func operandRoom(tokens: Int, examples: Int, turned: Int, plain: Int, _ arena: Arena) -> Scratch {
-        let chunks = tokens / Self.keys + examples
+    private func operandRoom(tokens: Int, segments: Int, turned: Int, plain: Int, _ arena: Arena) -> Scratch {
+        let chunks = tokens / Self.keys + segments
         let turnedWords = (size + 1) / 2 * (tokens + 15 * chunks)
         let plainWords = (tokens + chunks) / 2 * ((size + 15) / 16 * 16)
         return arena.scratch(floats: keyHeads * (turned * turnedWords + plain * plainWords + 16 * chunks))
     }
 
-    /// The chunks of all examples, and those of each.
-    private func chunks(_ examples: [Range<Int>]) -> (chunks: [Chunk], spans: [Range<Int>]) {
+    /// The chunks of all segments, and those of each: of its prefix, and its own.
+    private func chunks(_ segments: [Segment]) -> (chunks: [Chunk], spans: [(prefix: Range<Int>, own: Range<Int>)]) {
         var chunks: [Chunk] = []
-        let spans = examples.map { example in
-            let first = chunks.count
-            for start in stride(from: example.lowerBound, to: example.upperBound, by: Self.keys) {
-                chunks.append(Chunk(tokens: start..<min(example.upperBound, start + Self.keys)))
+        var spans: [(prefix: Range<Int>, own: Range<Int>)] = []
+        for family in Segment.groups(segments) {
+            for segment in segments[family] {
+                let first = chunks.count
+                for start in stride(from: segment.tokens.lowerBound, to: segment.tokens.upperBound, by: Self.keys) {
+                    chunks.append(Chunk(tokens: start..<min(segment.tokens.upperBound, start + Self.keys)))
+                }
+                spans.append((segment.prefix.isEmpty ? 0..<0 : spans[family.lowerBound].own, first..<chunks.count))
             }
-            return first..<chunks.count
         }
         return (chunks, spans)
     }
 
-    /// All blocks of queries; the longest examples' last blocks, which see most keys, come first.
-    private func blocks(_ examples: [Range<Int>], _ spans: [Range<Int>]) -> [Block] {
-        var blocks: [Block] = []
-        for (example, span) in zip(examples, spans) {
-            for head in 0..<heads {
-                for start in stride(from: example.lowerBound, to: example.upperBound, by: Self.queries) {
-                    blocks.append(
-                        Block(
-                            chunks: span, tokens: start..<min(example.upperBound, start + Self.queries), head: head))
-                }
+    /// The chunks that a block sees in part or whole, those of its prefix first.
+    private func visible(to block: Block, of chunks: [Chunk]) -> [Int] {
+        block.prefix + block.own.prefix { chunks[$0].tokens.lowerBound < block.tokens.upperBound }
+    }
+
+    /// The blocks of a segment's queries, for all heads or some.
+    private func blocks(
+        _ segment: Segment, _ span: (prefix: Range<Int>, own: Range<Int>), of heads: Range<Int>? = nil
+    ) -> [Block] {
+        (heads ?? 0..<self.heads).flatMap { head in
+            stride(from: segment.tokens.lowerBound, to: segment.tokens.upperBound, by: Self.queries).map {
+                Block(
+                    prefix: span.prefix, own: span.own,
+                    tokens: $0..<min(segment.tokens.upperBound, $0 + Self.queries), head: head)
             }
         }
-        return blocks
     }
 }

@@ -15,10 +15,15 @@ public struct LossSum: Sendable, Equatable {
 
     public init() {}
 
-    /// Adds one token's loss.
-    mutating func add(_ loss: Float) {
-        tokens += 1
-        if loss.magnitude < 0x1p20 { add(units: Int64((Double(loss) * 0x1p32).rounded())) } else { isFinite = false }
+    /// Adds one token's loss, as often as it is trained.
+    mutating func add(_ loss: Float, times count: Int) {
+        tokens += Int64(count)
+        guard loss.magnitude < 0x1p20 else {
+            isFinite = false
+            return
+        }
+        let (units, overflow) = Int64((Double(loss) * 0x1p32).rounded()).multipliedReportingOverflow(by: Int64(count))
+        if overflow { isFinite = false } else { add(units: units) }
     }
 
     /// Adds another sum.
@@ -113,7 +118,7 @@ public struct Decoder: Sendable {
 
     /// Loss and gradients of a micro-batch, added to `sums`.
     /// - Parameters:
-    ///   - batch: the examples.
+    ///   - batch: the examples. With dropout none may share a prefix, as each has masks of its own.
     ///   - factor: 1 over the trained tokens of the global batch.
     ///   - dropout: nil for none.
     ///   - sums: receive the gradients, in the adapter's layout.
@@ -126,6 +131,7 @@ public struct Decoder: Sendable {
         _ batch: PackedBatch, factor: Float, dropout: Dropout?, addingTo sums: ExactSums, arena: Arena,
         on workers: Workers, clock: PhaseClock? = nil, probe: ((String, MatrixView) -> Void)? = nil
     ) -> LossSum {
+        precondition((dropout?.probability ?? 0) == 0 || !batch.hasSharedPrefix, "dropout differs between examples")
         arena.reset()
         guard let adapter, let lowestAdapted, !batch.targets.isEmpty else { return LossSum() }
         let pass = context(batch, adapter.values, dropout, arena, workers, probe)
@@ -277,19 +283,17 @@ public struct Decoder: Sendable {
         head.loss(h, targets: batch.targets, into: losses, dh: dh, factor: factor, arena: arena, on: workers)
         if let d, let dh {
             let dInput = arena.matrix(count, x.columns)
-            workers.rows(count) { range, _ in dInput.rows(range).fill(0) }
+            workers.rows(count) { range, _ in
+                dInput.rows(range).fill(0)
+                for i in range where batch.repeats[i] > 1 { dh.scale(row: i, by: Float(batch.repeats[i])) }
+            }
             finalNorm.backward(dh, x: input, inverseRMS: inverseRMS, addingTo: dInput, on: workers)
             workers.rows(d.rows) { range, _ in d.rows(range).fill(0) }
-            workers.rows(count) { range, _ in
-                for i in range {
-                    let row = batch.trainedRows[i]
-                    d.rows(row..<row + 1).copy(from: dInput.rows(i..<i + 1))
-                }
-            }
+            scatter(dInput, batch.trainedRows, into: d, workers)
         }
         var sum = LossSum()
         if arena.isMeasuring { return sum }
-        for i in 0..<count { sum.add(losses[i, 0]) }
+        for i in 0..<count { sum.add(losses[i, 0], times: batch.repeats[i]) }
         return sum
     }
 
@@ -303,6 +307,18 @@ public struct Decoder: Sendable {
         finalNorm.forward(input, into: h, inverseRMS: inverseRMS, on: workers)
         head.logits(h, into: logits, arena: arena, on: workers)
         return logits
+    }
+
+    /// Adds up what goes to one row, in the order given, in which equal rows follow each other.
+    private func scatter(_ x: MatrixView, _ rows: [Int], into y: MatrixView, _ workers: Workers) {
+        workers.rows(rows.count) { range, _ in
+            for i in range where i == 0 || rows[i - 1] != rows[i] {
+                y.rows(rows[i]..<rows[i] + 1).copy(from: x.rows(i..<i + 1))
+                for more in rows[(i + 1)...].indices.prefix(while: { rows[$0] == rows[i] }) {
+                    y.add(row: rows[i], x, row: more)
+                }
+            }
+        }
     }
 
     private func gather(_ x: MatrixView, _ rows: [Int], into y: MatrixView, _ workers: Workers) {

@@ -89,7 +89,7 @@ struct DecoderLayer: Sendable {
             attend(saved)
         } else {
             attention.forward(
-                q: saved.q, k: saved.k, v: saved.v, examples: pass.batch.examples, into: saved.o, logSum: saved.logSum,
+                q: saved.q, k: saved.k, v: saved.v, segments: pass.batch.segments, into: saved.o, logSum: saved.logSum,
                 arena: arena, on: workers)
         }
         copyRows(saved.x, to: saved.middle, workers)
@@ -156,7 +156,7 @@ struct DecoderLayer: Sendable {
         let (dq, dk, dv) = (arena.matrix(t, queryWidth), arena.matrix(t, keyWidth), arena.matrix(t, keyWidth))
         attention.backward(
             dAttention, q: saved.q, k: saved.k, v: saved.v, o: saved.o, logSum: saved.logSum,
-            examples: pass.batch.examples, dq: dq, dk: dk, dv: dv, arena: arena, on: workers)
+            segments: pass.batch.segments, dq: dq, dk: dk, dv: dv, arena: arena, on: workers)
         rotary.apply(dq, heads: attention.heads, tokenPositions: pass.batch.positions, inverse: true, on: workers)
         rotary.apply(dk, heads: attention.keyHeads, tokenPositions: pass.batch.positions, inverse: true, on: workers)
         attentionInput.backward(

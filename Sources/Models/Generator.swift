@@ -149,7 +149,7 @@ extension Decoder {
                 caches[layer.index].values.rows(0..<prompt.count).copy(from: saved.v)
             }
             layer.attention.forward(
-                q: saved.q, k: saved.k, v: saved.v, examples: batch.examples, into: saved.o, logSum: saved.logSum,
+                q: saved.q, k: saved.k, v: saved.v, segments: batch.segments, into: saved.o, logSum: saved.logSum,
                 arena: pass.arena, on: pass.workers)
         }[0]
     }

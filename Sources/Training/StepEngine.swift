@@ -38,14 +38,38 @@ public struct StepEngine {
                 microBatchTokens: config.microBatchTokens, microBatchesPerStep: config.microBatchesPerStep)
         }
 
-        /// The most tokens, trained tokens and examples of any micro-batch of these examples.
+        /// The most tokens, trained tokens and segments of any micro-batch of these examples.
         func largest(_ sizes: [ExampleSize], chunk: Int = Int.max) -> MicroBatchSize {
             pieces(sizes, chunk: min(chunk, max(1, sizes.count))).reduce(into: MicroBatchSize()) { most, piece in
-                most.cover(
-                    MicroBatchSize(
-                        tokens: piece.reduce(0) { $0 + sizes[$1].tokens },
-                        trained: piece.reduce(0) { $0 + sizes[$1].trained }, examples: piece.count))
+                most.cover(size(of: piece.map { sizes[$0] }))
             }
+        }
+
+        /// A bound for the micro-batch of these examples. What several train within a shared prefix is one prediction, so that there
+        /// are no more of these than tokens.
+        private func size(of piece: [ExampleSize]) -> MicroBatchSize {
+            let tokens = tokens(of: piece)
+            return MicroBatchSize(
+                tokens: tokens, trained: min(tokens, piece.reduce(0) { $0 + $1.trained }),
+                segments: Cut.families(piece).reduce(0) { $0 + $1.count + ($1.count > 1 ? 1 : 0) })
+        }
+
+        /// The tokens that a piece computes.
+        func tokens(of piece: [ExampleSize]) -> Int { MicroBatches.tokens(of: piece.map { ($0.tokens, $0.prefix) }) }
+
+        /// The examples of a piece that are computed together because they share a prefix, as places in the piece; every other
+        /// example by itself. By the first of each, ascending.
+        static func families(_ piece: [ExampleSize]) -> [[Int]] {
+            var families: [[Int]] = []
+            for (place, size) in piece.enumerated() {
+                if let prefix = size.prefix, let family = families.firstIndex(where: { piece[$0[0]].prefix == prefix })
+                {
+                    families[family].append(place)
+                } else {
+                    families.append([place])
+                }
+            }
+            return families
         }
 
         /// The micro-batches of examples with these sizes, as positions in the batch.
@@ -58,7 +82,8 @@ public struct StepEngine {
 
         /// The micro-batches of the examples of one step, as positions in the batch.
         public func pieces(_ sizes: [ExampleSize]) -> [[Int]] {
-            MicroBatches.cut(sizes.map(\.tokens), limit: microBatchTokens, atLeast: microBatchesPerStep)
+            MicroBatches.cut(
+                sizes.map { ($0.tokens, $0.prefix) }, limit: microBatchTokens, atLeast: microBatchesPerStep)
         }
     }
 
@@ -77,7 +102,7 @@ public struct StepEngine {
     /// - Parameters:
     ///   - sizes: of all examples of the batch, in its order.
     ///   - load: gives an example of the batch by position.
-    ///   - dropout: of this step, or nil.
+    ///   - dropout: of this step, or nil. With dropout no size may name a prefix.
     ///   - sums: are set to zero first; then the same on every rank.
     /// - Returns: what all ranks know of the step.
     /// - Throws: what `load` throws, and `MPIError`.
@@ -88,7 +113,7 @@ public struct StepEngine {
         let trained = sizes.reduce(0) { $0 + $1.trained }
         var step = StepSums()
         for piece in share(of: sizes, cut.pieces(sizes)) {
-            let batch = try pack(piece, load)
+            let batch = try pack(piece, sizes, load)
             step.loss.add(
                 decoder.train(
                     batch, factor: 1 / Float(trained), dropout: dropout, addingTo: sums, arena: arena, on: workers))
@@ -110,7 +135,7 @@ public struct StepEngine {
     public func evaluate(_ sizes: [ExampleSize], usesAdapter: Bool, load: Load) throws -> LossSum {
         var step = StepSums()
         for piece in share(of: sizes, cut.pieces(sizes, chunk: Cut.evaluationChunk)) {
-            let batch = try pack(piece, load)
+            let batch = try pack(piece, sizes, load)
             step.loss.add(decoder.evaluate(batch, usesAdapter: usesAdapter, arena: arena, on: workers))
         }
         return try summed(step).loss
@@ -118,15 +143,22 @@ public struct StepEngine {
 
     /// The pieces that this rank computes.
     private func share(of sizes: [ExampleSize], _ pieces: [[Int]]) -> [[Int]] {
-        let costs = pieces.map { $0.reduce(0) { $0 + sizes[$1].tokens } }
+        let costs = pieces.map { cut.tokens(of: $0.map { sizes[$0] }) }
         return MicroBatches.deal(costs, ranks: world.size)[world.rank].map { pieces[$0] }
     }
 
-    private func pack(_ positions: [Int], _ load: Load) throws -> PackedBatch {
+    private func pack(_ positions: [Int], _ sizes: [ExampleSize], _ load: Load) throws -> PackedBatch {
         var batch = PackedBatch()
-        for position in positions {
-            let (example, key) = try load(position)
-            batch.append(tokens: example.tokens, labels: example.labels, key: key)
+        for family in Cut.families(positions.map { sizes[$0] }) {
+            let members = try family.map { place in
+                let (example, key) = try load(positions[place])
+                return PackedBatch.Member(tokens: example.tokens, labels: example.labels, key: key)
+            }
+            if members.count > 1, let prefix = sizes[positions[family[0]]].prefix {
+                batch.append(members, sharing: prefix.tokens)
+            } else {
+                batch.append(members[0])
+            }
         }
         return batch
     }

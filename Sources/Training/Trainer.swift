@@ -32,7 +32,7 @@ struct Trainer {
         isDebugging = options.debug
         let config = session.config
         let threads = try world.threads(requested: options.threads ?? config.training.threads)
-        train = try TrainingData(
+        var train = try TrainingData(
             config.data.train, name: "data.train", session: session, world: world, threads: threads, isTraining: true)
         var rows = train.usedRows
         if config.data.evalSplit != nil {
@@ -45,6 +45,8 @@ struct Trainer {
         } else {
             (heldOut, heldOutRows) = (nil, [])
         }
+        train.sharesPrefixes = config.lora.loraDropout == 0
+        self.train = train
         plan = BatchPlan(
             rows: rows, batchSize: config.training.globalBatchSize, seed: UInt64(config.training.seed),
             shuffles: config.data.shuffle)
@@ -90,14 +92,14 @@ struct Trainer {
             decoder.trainingArenaBytes(most, hasDropout: hasDropout), decoder.evaluationArenaBytes(held))
     }
 
-    /// The most tokens, trained tokens and examples of any micro-batch of the run. Of very long runs a bound: no micro-batch is
+    /// The most tokens, trained tokens and segments of any micro-batch of the run. Of very long runs a bound: no micro-batch is
     /// larger than the limit, or than the longest example.
     private static func largestPiece(
         _ plan: BatchPlan, _ data: TrainingData, steps: Int, cut: StepEngine.Cut
     ) -> MicroBatchSize {
         if steps > 20_000 || steps * plan.batchSize > 1_000_000 {
             let bound = max(cut.microBatchTokens, data.longest)
-            return MicroBatchSize(tokens: bound, trained: bound, examples: min(bound, plan.batchSize))
+            return MicroBatchSize(tokens: bound, trained: bound, segments: min(bound, 2 * plan.batchSize))
         }
         var most = MicroBatchSize()
         for step in 0..<steps {

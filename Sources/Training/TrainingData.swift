@@ -9,6 +9,11 @@ struct TrainingData {
     let dataset: SFTDataset
     /// Of every row of the files.
     let sizes: [ExampleSize]
+    /// What many rows begin with.
+    private let prefixes: SharedPrefixes
+    /// Whether a micro-batch computes what its examples begin with once for all. With dropout it cannot, as each has masks of its
+    /// own.
+    var sharesPrefixes = true
     /// What is called what in messages: `data.train` or `data.eval`.
     let name: String
 
@@ -23,13 +28,15 @@ struct TrainingData {
         try world.agreeOn(
             ([String(dataset.count)] + files.map { "\($0) \(Self.size(of: $0))" }).joined(separator: ", "), what: name)
         let share = dataset.count * world.rank / world.size..<dataset.count * (world.rank + 1) / world.size
-        let mine = try world.together { try dataset.measure(share, threads: threads) }
+        let prefixes = session.config.training.sharePrefix ? dataset.sharedPrefixes() : .none
+        let mine = try world.together { try dataset.measure(share, prefixes: prefixes, threads: threads) }
         let sizes = try world.allGather(ExampleSize.packed(mine)).flatMap(ExampleSize.unpacked)
         try world.together {
             try DataSummary(sizes).check(
                 name: name, maxLength: session.config.data.maxLength, isTraining: isTraining)
         }
         self.sizes = sizes
+        self.prefixes = prefixes
         self.dataset = dataset
         self.name = name
     }
@@ -44,12 +51,22 @@ struct TrainingData {
     /// Tokens of the longest example that is used.
     var longest: Int { sizes.reduce(1) { $1.drop == nil ? max($0, $1.tokens) : $0 } }
 
-    /// One line for each file and one for the whole.
+    /// One line for each file, one for the whole, and one for each prefix that examples share.
     var report: [String] {
         dataset.files.map {
             "\(name): \($0.path): \($0.rows) rows of \($0.kind.name), trained on \($0.trainOn.rawValue)"
         }
-            + ["\(name): " + DataSummary(sizes).text]
+            + ["\(name): " + DataSummary(sizes).text] + prefixReport
+    }
+
+    private var prefixReport: [String] {
+        let used = usedRows
+        return prefixes.tokens.enumerated().compactMap { index, tokens in
+            let count = used.count { sizes[$0].prefix?.index == index }
+            guard count > 1 else { return nil }
+            return "\(name): \(count) of \(used.count) examples begin with the same \(tokens.count) tokens: "
+                + (sharesPrefixes ? "computed once per micro-batch" : "not shared, since dropout is on")
+        }
     }
 
     /// Loads examples of a batch of rows by position.
@@ -57,7 +74,14 @@ struct TrainingData {
         { position in (try dataset.example(rows[position]), UInt32(truncatingIfNeeded: rows[position])) }
     }
 
-    func sizes(of rows: [Int]) -> [ExampleSize] { rows.map { sizes[$0] } }
+    /// The sizes of a batch of rows, with the prefixes that are to be shared.
+    func sizes(of rows: [Int]) -> [ExampleSize] {
+        rows.map { row in
+            var size = sizes[row]
+            if !sharesPrefixes { size.prefix = nil }
+            return size
+        }
+    }
 }
 
 /// The held-out rows of a session: those of `data.eval`, or the share `data.eval_split` of the training rows.

@@ -2,6 +2,13 @@ import Testing
 
 @testable import Datasets
 
+extension MicroBatches {
+    /// The cut of examples that share nothing.
+    fileprivate static func cut(_ counts: [Int], limit: Int, atLeast: Int) -> [[Int]] {
+        cut(counts.map { ($0, nil) }, limit: limit, atLeast: atLeast)
+    }
+}
+
 @Suite struct MicroBatchTests {
     /// Worked by hand: 7, 6, 5, 4, 3, 2, 1 over 4 pieces.
     @Test func longestFirstToTheLightest() {
@@ -12,7 +19,7 @@ import Testing
     }
 
     @Test func numberOfPieces() {
-        #expect(MicroBatches.cut([], limit: 10, atLeast: 4).isEmpty)
+        #expect(MicroBatches.cut([Int](), limit: 10, atLeast: 4).isEmpty)
         #expect(MicroBatches.cut([3], limit: 10, atLeast: 4).count == 1)
         #expect(MicroBatches.cut([3, 3], limit: 10, atLeast: 4).count == 2)
         #expect(MicroBatches.cut(Array(repeating: 3, count: 9), limit: 100, atLeast: 4).count == 4)

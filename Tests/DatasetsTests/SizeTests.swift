@@ -59,7 +59,7 @@ import Testing
             ExampleSize(tokens: 7, trained: 3, isTruncated: true, endsTurn: true),
             ExampleSize(tokens: 2048, trained: 0, drop: .tooLong),
         ]
-        #expect(ExampleSize.packed(sizes).count == 32)
+        #expect(ExampleSize.packed(sizes).count == 48)
         #expect(ExampleSize.unpacked(ExampleSize.packed(sizes)) == sizes)
         #expect(sizes[1].tokens == 123_456_789 && sizes[1].trained == 98_765_432)
         #expect(sizes[2].isTruncated && sizes[2].endsTurn && sizes[2].drop == nil)

@@ -62,9 +62,11 @@ import Testing
         )
         checkSameForAllWorkers { workers in
             attention.forward(
-                q: x.q, k: x.k, v: x.v, examples: x.examples, into: x.o, logSum: x.logSum, arena: arena, on: workers)
+                q: x.q, k: x.k, v: x.v, segments: x.examples.map { Segment($0) }, into: x.o, logSum: x.logSum,
+                arena: arena, on: workers)
             attention.backward(
-                dOutput, q: x.q, k: x.k, v: x.v, o: x.o, logSum: x.logSum, examples: x.examples, dq: dq, dk: dk,
+                dOutput, q: x.q, k: x.k, v: x.v, o: x.o, logSum: x.logSum, segments: x.examples.map { Segment($0) },
+                dq: dq, dk: dk,
                 dv: dv, arena: arena, on: workers)
             return [x.o, x.logSum, dq, dk, dv].map(\.elements)
         }
@@ -82,7 +84,8 @@ import Testing
         // One feature a head leaves no gradient of q and k for the first token alone; norms stay above zero by the others.
         checkGradient(of: [("q", x.q, dq.elements), ("k", x.k, dk.elements), ("v", x.v, dv.elements)]) {
             attention.forward(
-                q: x.q, k: x.k, v: x.v, examples: x.examples, into: x.o, logSum: x.logSum, arena: arena, on: workers)
+                q: x.q, k: x.k, v: x.v, segments: x.examples.map { Segment($0) }, into: x.o, logSum: x.logSum,
+                arena: arena, on: workers)
             return inner(x.o, dOutput)
         }
     }
@@ -102,9 +105,11 @@ import Testing
         let workers = Workers(count: 2)
         defer { workers.stop() }
         attention.forward(
-            q: x.q, k: x.k, v: x.v, examples: x.examples, into: x.o, logSum: x.logSum, arena: arena, on: workers)
+            q: x.q, k: x.k, v: x.v, segments: x.examples.map { Segment($0) }, into: x.o, logSum: x.logSum, arena: arena,
+            on: workers)
         attention.backward(
-            dOutput, q: x.q, k: x.k, v: x.v, o: x.o, logSum: x.logSum, examples: x.examples, dq: dq, dk: dk, dv: dv,
+            dOutput, q: x.q, k: x.k, v: x.v, o: x.o, logSum: x.logSum, segments: x.examples.map { Segment($0) }, dq: dq,
+            dk: dk, dv: dv,
             arena: arena, on: workers)
         let block = Workers.scoreFloats / length
         for token in [3, 3 + block - 1, 3 + block, 1000, tokens - 1] {
@@ -114,7 +119,8 @@ import Testing
         }
         checkGradient(of: [("q", x.q, dq.elements), ("k", x.k, dk.elements), ("v", x.v, dv.elements)]) {
             attention.forward(
-                q: x.q, k: x.k, v: x.v, examples: x.examples, into: x.o, logSum: x.logSum, arena: arena, on: workers)
+                q: x.q, k: x.k, v: x.v, segments: x.examples.map { Segment($0) }, into: x.o, logSum: x.logSum,
+                arena: arena, on: workers)
             return inner(x.o, dOutput)
         }
     }
@@ -129,13 +135,15 @@ import Testing
         let attention = Attention(heads: heads, keyHeads: keyHeads, size: size)
         let workers = Workers(count: 1)
         attention.forward(
-            q: x.q, k: x.k, v: x.v, examples: x.examples, into: x.o, logSum: x.logSum, arena: arena, on: workers)
+            q: x.q, k: x.k, v: x.v, segments: x.examples.map { Segment($0) }, into: x.o, logSum: x.logSum, arena: arena,
+            on: workers)
         let before = x.o.elements
         for rows in [70..<75, 150..<165] {
             for matrix in [x.q, x.k, x.v] { matrix.rows(rows).fill(.nan) }
         }
         attention.forward(
-            q: x.q, k: x.k, v: x.v, examples: x.examples, into: x.o, logSum: x.logSum, arena: arena, on: workers)
+            q: x.q, k: x.k, v: x.v, segments: x.examples.map { Segment($0) }, into: x.o, logSum: x.logSum, arena: arena,
+            on: workers)
         for range in [0..<70, 75..<139] {
             let expected = Array(before[range.lowerBound * heads * size..<range.upperBound * heads * size])
             #expect(x.o.rows(range).elements == expected)
@@ -149,7 +157,7 @@ import Testing
         let x = Tensors(lengths: [20], heads: heads, keyHeads: heads, size: size, arena, &random)
         for row in 0..<20 { x.q.scale(row: row, by: 1e4) }
         Attention(heads: heads, keyHeads: heads, size: size).forward(
-            q: x.q, k: x.k, v: x.v, examples: x.examples, into: x.o, logSum: x.logSum, arena: arena,
+            q: x.q, k: x.k, v: x.v, segments: x.examples.map { Segment($0) }, into: x.o, logSum: x.logSum, arena: arena,
             on: Workers(count: 1))
         #expect(x.o.firstNonFinite() == nil && x.o.elements.allSatisfy { abs($0) <= 1.000001 })
     }
@@ -168,7 +176,8 @@ import Testing
         }
         checkSameForAllWorkers { workers in
             attention.forward(
-                q: x.q, k: x.k, v: x.v, examples: x.examples, into: x.o, logSum: x.logSum, arena: arena, on: workers)
+                q: x.q, k: x.k, v: x.v, segments: x.examples.map { Segment($0) }, into: x.o, logSum: x.logSum,
+                arena: arena, on: workers)
             attention.forwardCached(
                 q: q, caches: x.examples.map { KeyValueCache(keys: x.k.rows($0), values: x.v.rows($0)) },
                 lengths: lengths, into: o, on: workers)

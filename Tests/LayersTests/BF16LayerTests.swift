@@ -37,9 +37,11 @@ import Testing
         func results(_ precision: Precision, _ workers: Workers) -> [[Float]] {
             let attention = Attention(heads: heads, keyHeads: keyHeads, size: size, precision: precision)
             attention.forward(
-                q: q, k: k, v: v, examples: examples, into: o, logSum: logSum, arena: arena, on: workers)
+                q: q, k: k, v: v, segments: examples.map { Segment($0) }, into: o, logSum: logSum, arena: arena,
+                on: workers)
             attention.backward(
-                dOutput, q: q, k: k, v: v, o: o, logSum: logSum, examples: examples, dq: dq, dk: dk, dv: dv,
+                dOutput, q: q, k: k, v: v, o: o, logSum: logSum, segments: examples.map { Segment($0) }, dq: dq, dk: dk,
+                dv: dv,
                 arena: arena, on: workers)
             return [o, logSum, dq, dk, dv].map(\.elements)
         }
@@ -73,7 +75,8 @@ import Testing
         let workers = Workers(count: 1)
         func run() -> [Float] {
             attention.forward(
-                q: q, k: k, v: v, examples: examples, into: o, logSum: logSum, arena: arena, on: workers)
+                q: q, k: k, v: v, segments: examples.map { Segment($0) }, into: o, logSum: logSum, arena: arena,
+                on: workers)
             return o.elements
         }
         let before = run()

@@ -44,7 +44,7 @@ import Testing
         batch.append(tokens: tokens, labels: tokens, key: 0)
         let arena = Arena(
             bytes: decoder.trainingArenaBytes(
-                MicroBatchSize(tokens: 16, trained: 15, examples: 1), hasDropout: false))
+                MicroBatchSize(tokens: 16, trained: 15, segments: 1), hasDropout: false))
         let clock = PhaseClock()
         let begin = ContinuousClock.now
         let loss = decoder.train(

@@ -146,7 +146,7 @@ struct OracleLoop {
             decoder: decoder, workers: Workers(count: 2),
             arena: Arena(
                 bytes: decoder.trainingArenaBytes(
-                    MicroBatchSize(tokens: largest, trained: largest, examples: rows.count), hasDropout: false)),
+                    MicroBatchSize(tokens: largest, trained: largest, segments: rows.count), hasDropout: false)),
             world: .alone(), cut: cut)
     }
 

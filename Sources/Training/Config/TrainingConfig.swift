@@ -18,6 +18,8 @@ public struct TrainingConfig: Sendable, Equatable {
     /// At least as many pieces of work in a step, for ranks to share.
     public var microBatchesPerStep = 4
     public var activationCheckpointing = ActivationCheckpointing.none
+    /// Whether what the examples of one piece of work begin with alike is computed once for all of them.
+    public var sharePrefix = true
     public var weightDecay = 0.0
     /// The length to which a longer gradient is cut; 0 to leave it.
     public var maxGradNorm = 1.0
@@ -83,6 +85,7 @@ extension TrainingConfig: ConfigSection {
         .integer("micro_batch_tokens", \.microBatchTokens),
         .integer("micro_batches_per_step", \.microBatchesPerStep),
         .choice("activation_checkpointing", \.activationCheckpointing),
+        .flag("share_prefix", \.sharePrefix),
         .number("weight_decay", \.weightDecay, .atLeast(0)),
         .number("max_grad_norm", \.maxGradNorm, .atLeast(0)),
         .number("adam_beta1", \.adamBeta1, .share),
