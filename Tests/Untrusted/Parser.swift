@@ -40,6 +40,17 @@ public enum Parser: String, CaseIterable, Sendable {
         }
     }
 
+    /// Reads a folder by the reader of the file with this name.
+    /// - Throws: the reader's error.
+    public static func readFolder(_ path: String, of name: String) throws {
+        switch name {
+        case "config.json": _ = try BaseModel(path: path)
+        case "tokenizer.json": _ = try Tokenizer(folder: path)
+        case PEFTFolder.configName: _ = try PEFTFolder.read(path)
+        default: _ = try TensorCollection.folder(path)
+        }
+    }
+
     /// Whether the error is one that this program's libraries promise.
     private static func isKnown(_ error: any Error) -> Bool {
         error is JSONError || error is WeightFileError || error is TokenizerError || error is ModelError
