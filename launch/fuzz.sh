@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fuzzes the readers of files that come from strangers: launch/fuzz.sh [SECONDS-PER-PARSER [PARSER…]], an hour for each
-# of them unless told otherwise, as many at a time as there are cores. A finding is a crash, more than 10 s or more than
-# 2 GiB; its input is kept, and the exit code is 1. Runs of a minute or more go on from the inputs of earlier ones.
+# of them unless told otherwise, as many at a time as there are cores. A finding is a crash, more than 5 s of one core or more
+# than 2 GiB; its input is kept, and the exit code is 1. Runs of a minute or more go on from the inputs of earlier ones.
 set -euo pipefail
 # shellcheck source=launch/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -52,7 +52,7 @@ fuzz() {
   corpus=$work/corpus/$parser
   [ "$seconds" -ge 60 ] || corpus=$(mktemp -d)
   mkdir -p "$corpus"
-  options=(-seed=1 -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1
+  options=(-seed=1 -max_total_time="$seconds" -timeout=60 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1
     -artifact_prefix="$work/findings/$parser-")
   if [ -f "Tests/Fuzz/Dictionaries/$parser.txt" ]; then options+=(-dict="Tests/Fuzz/Dictionaries/$parser.txt"); fi
   local code=0

@@ -35,7 +35,7 @@ final class Interpreter {
     /// The output of a template's statements.
     func run(_ statements: [Statement]) throws -> Text {
         defer {
-            for namespace in namespaces { namespace.values = [] }
+            for namespace in namespaces { namespace.removeAll() }
             for scope in scopes { scope.removeAll() }
         }
         _ = try execute(statements)

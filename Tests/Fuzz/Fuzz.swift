@@ -1,3 +1,4 @@
+import Glibc
 import Untrusted
 
 /// The parser that `--parser=NAME` chooses; libFuzzer leaves arguments with two dashes alone.
@@ -10,9 +11,15 @@ private let parser: Parser = {
     return parser
 }()
 
+/// The most seconds of the processor's time for one input; other programs on the machine do not count.
+private let longestTime = 5.0
+
 /// What libFuzzer calls with each input. Whatever is no error of the parser ends the process: a finding.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func testOneInput(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
+    let begin = clock()
     try? parser.run(Array(UnsafeBufferPointer(start: start, count: count)))
+    let seconds = Double(clock() - begin) / Double(CLOCKS_PER_SEC)
+    precondition(seconds < longestTime, "one input took \(seconds) s")
     return 0
 }
