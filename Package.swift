@@ -92,5 +92,21 @@ let package = Package(
             name: "CommandTests", dependencies: ["lora-dist", "Training", "JSONText", "WeightFiles"],
             exclude: ["Fixtures"],
             swiftSettings: common),
+        .target(
+            name: "Untrusted",
+            dependencies: [
+                "JSONText", "WeightFiles", "LoRA", "Models", "Tokenizers", "ChatTemplates", "Datasets",
+            ],
+            path: "Tests/Untrusted", swiftSettings: common),
+        .testTarget(
+            name: "UntrustedTests", dependencies: ["Untrusted"], exclude: ["KnownBad"], swiftSettings: common),
     ]
+        // launch/fuzz.sh builds it; it has no main function but libFuzzer's.
+        + (ProcessInfo.processInfo.environment["LORA_DIST_FUZZ"] == nil
+            ? []
+            : [
+                .executableTarget(
+                    name: "fuzz", dependencies: ["Untrusted"], path: "Tests/Fuzz", exclude: ["Seeds", "Dictionaries"],
+                    swiftSettings: common)
+            ])
 )

@@ -19,4 +19,6 @@ swift build "${build[@]}" --build-tests || fail "the build failed" "mend what th
 say "running the tests"
 swift test "${build[@]}" --skip-build ||
   fail "tests failed" "swift test ${build[*]} --filter NAME runs one suite alone"
+# Each reader of untrusted files for two seconds, from the committed inputs and always the same seed.
+launch/fuzz.sh 2
 say "all checks passed"

@@ -65,8 +65,8 @@ extension Value {
         case .list(let list), .tuple(let list): return list.elements[position]
         case .range(let range): return .int(range.start + position * range.step)
         case .text(let text):
-            let boundaries = text.boundaries
-            return .text(text.slice(boundaries[position]..<boundaries[position + 1]))
+            let start = text.offset(ofScalar: position)
+            return .text(text.slice(start..<text.offset(ofScalar: 1, from: start)))
         default: return nil
         }
     }
@@ -85,12 +85,13 @@ extension Value {
         if case .undefined(let undefined) = self { throw Fault(undefined.reason) }
         switch self {
         case .text(let text):
-            let boundaries = text.boundaries
-            let range = Value.positions(boundaries.count - 1, from, to, step)
+            let range = Value.positions(text.length, from, to, step)
             if step == 1 {
-                guard let first = range.first, let last = range.last else { return .text(text.slice(0..<0)) }
-                return .text(text.slice(boundaries[first]..<boundaries[last + 1]))
+                guard let first = range.first else { return .text(text.slice(0..<0)) }
+                let start = text.offset(ofScalar: first)
+                return .text(text.slice(start..<text.offset(ofScalar: range.count, from: start)))
             }
+            let boundaries = text.boundaries
             return .text(try Text().joining(range.map { text.slice(boundaries[$0]..<boundaries[$0 + 1]) }))
         case .list(let list):
             let range = Value.positions(list.elements.count, from, to, step)
@@ -106,7 +107,7 @@ extension Value {
     }
 
     /// The positions of a slice of something with `count` elements.
-    private static func positions(_ count: Int, _ from: Int?, _ to: Int?, _ step: Int) -> [Int] {
+    private static func positions(_ count: Int, _ from: Int?, _ to: Int?, _ step: Int) -> Positions {
         let lowest = step > 0 ? 0 : -1
         let highest = step > 0 ? count : count - 1
         func clamp(_ bound: Int?, _ fallback: Int) -> Int {
@@ -115,7 +116,21 @@ extension Value {
         }
         let start = clamp(from, step > 0 ? 0 : count - 1)
         let end = clamp(to, step > 0 ? count : -1)
-        return Array(stride(from: start, to: end, by: max(-count - 1, min(step, count + 1))))
+        let step = max(-count - 1, min(step, count + 1))
+        let length = step > 0 ? max(0, end - start + step - 1) / step : max(0, start - end - step - 1) / -step
+        return Positions(first: length > 0 ? start : nil, step: step, count: length)
+    }
+
+    /// Equally spaced positions.
+    private struct Positions {
+        let first: Int?
+        let step: Int
+        let count: Int
+
+        func map<Result>(_ transform: (Int) -> Result) -> [Result] {
+            guard let first else { return [] }
+            return (0..<count).map { transform(first + $0 * step) }
+        }
     }
 }
 

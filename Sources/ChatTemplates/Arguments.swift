@@ -5,6 +5,9 @@ struct Arguments {
 
     var isEmpty: Bool { positional.isEmpty && named.isEmpty }
 
+    /// What going through the values once costs, in bytes.
+    var breadth: Int { positional.reduce(0) { $0 + $1.breadth } + named.reduce(0) { $0 + $1.value.breadth } }
+
     /// The values in the order of `parameters`, nil where none is given.
     /// - Throws: if there are more values than parameters, an unknown name, or two values for one parameter.
     func bound(to parameters: [String], of callee: String) throws -> [Value?] {

@@ -44,8 +44,9 @@ enum AssistantSpans {
     /// The spans of the messages that `isAssistant` names. `promptEnd` says where the prompt that a message answers ends
     /// in the output, if that can be told.
     static func spans(
-        in output: Text, isAssistant: [Bool], generationPrompt: [UInt8], promptEnd: (_ message: Int) -> Int?
-    ) -> [Span] {
+        in output: Text, isAssistant: [Bool], generationPrompt: [UInt8],
+        promptEnd: (_ message: Int) throws -> Int?
+    ) rethrows -> [Span] {
         var end = 0
         var spans: [Span] = []
         for var run in runs(in: output) {
@@ -53,7 +54,7 @@ enum AssistantSpans {
             if isAssistant[run.message] {
                 if let start = turnStart(in: output, end..<run.range.lowerBound, generationPrompt) {
                     run.range = start..<next
-                } else if let start = promptEnd(run.message), end...run.range.lowerBound ~= start {
+                } else if let start = try promptEnd(run.message), end...run.range.lowerBound ~= start {
                     run.range = start..<next
                 }
                 spans.append(run)

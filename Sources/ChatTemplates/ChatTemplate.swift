@@ -20,6 +20,12 @@ public struct ChatTemplate: Sendable {
     /// - Throws: `TemplateError` with the line for anything that is not of the language.
     public init(source: String, name: String) throws {
         self.name = name
+        guard source.utf8.count <= Limits.sourceBytes else {
+            throw TemplateError(
+                template: name, line: 1,
+                reason: "the template has \(source.utf8.count) bytes, at most \(Limits.sourceBytes) are read",
+                isRaisedByTemplate: false)
+        }
         do {
             var parser = Parser(try Lexer.tokens(of: source))
             statements = try parser.template()
@@ -69,7 +75,8 @@ public struct ChatTemplate: Sendable {
         if let bosToken { variables.append(("bos_token", .string(bosToken))) }
         if let eosToken { variables.append(("eos_token", .string(eosToken))) }
         variables += extra
-        let output = try run(messages, variables, date)
+        let budget = Budget()
+        let output = try run(messages, variables, date, budget)
         let isAssistant = messages.map { $0["role"]?.string?.utf8.elementsEqual("assistant".utf8) ?? false }
         let others = AssistantSpans.runs(in: output).filter { !isAssistant[$0.message] }
         if usesGenerationBlocks {
@@ -78,10 +85,18 @@ public struct ChatTemplate: Sendable {
                 usesGenerationBlocks: true)
         }
         let prompt = isAssistant.contains(true) ? generationPrompt(variables, date) : []
-        let spans = AssistantSpans.spans(in: output, isAssistant: isAssistant, generationPrompt: prompt) { message in
+        let spans = try AssistantSpans.spans(
+            in: output, isAssistant: isAssistant, generationPrompt: prompt
+        ) { message in
             guard let calls = messages[message]["tool_calls"]?.array, !calls.isEmpty else { return nil }
-            let start = try? run(Array(messages[..<message]), variables + [AssistantSpans.prompting(true)], date).bytes
-            return start.flatMap { output.bytes.starts(with: $0) ? $0.count : nil }
+            let variables = variables + [AssistantSpans.prompting(true)]
+            do {
+                let start = try run(Array(messages[..<message]), variables, date, budget).bytes
+                return output.bytes.starts(with: start) ? start.count : nil
+            } catch {
+                if budget.isSpent { throw error }
+                return nil
+            }
         }
         return Rendered(text: output.bytes, assistantSpans: spans, otherSpans: others, usesGenerationBlocks: false)
     }
@@ -96,15 +111,18 @@ public struct ChatTemplate: Sendable {
         let probe = JSON.object(
             JSONObject([(key: "role", value: .string("user")), (key: "content", value: .string("?"))]))
         func rendered(_ isPrompting: Bool) -> [UInt8]? {
-            try? run([probe], variables + [("tools", .null), AssistantSpans.prompting(isPrompting)], date).bytes
+            let variables = variables + [("tools", .null), AssistantSpans.prompting(isPrompting)]
+            return try? run([probe], variables, date, Budget()).bytes
         }
         guard let without = rendered(false), let with = rendered(true), with.starts(with: without) else { return [] }
         return Array(with[without.count...])
     }
 
-    private func run(_ messages: [JSON], _ variables: [(String, JSON)], _ date: TemplateDate?) throws -> Text {
+    private func run(
+        _ messages: [JSON], _ variables: [(String, JSON)], _ date: TemplateDate?, _ budget: Budget
+    ) throws -> Text {
         let scope = Scope(parent: nil)
-        let interpreter = Interpreter(names: symbolNames, scope: scope, date: date)
+        let interpreter = Interpreter(names: symbolNames, scope: scope, date: date, budget: budget)
         do {
             for function in Function.allCases {
                 if let symbol = symbols[function.rawValue] { scope.set(symbol, to: .function(function)) }

@@ -15,8 +15,9 @@ extension Value {
             return a.count == b.count
                 && (a.count == 0 || a.start == b.start && (a.count == 1 || a.step == b.step))
         case (.view(let a), .view(let b)):
-            guard a.kind == b.kind, a.kind != .values, a.elements.count == b.elements.count else { return a === b }
-            return a.elements.allSatisfy { element in b.elements.contains { $0.equals(element) } }
+            guard a.kind == b.kind, a.kind != .values else { return a === b }
+            if a.kind == .items { return Value.table(a.table).equals(.table(b.table)) }
+            return a.table.count == b.table.count && a.table.keys.allSatisfy { (try? b.table[$0]) != nil }
         case (.iterator(let a), .iterator(let b)): return a === b
         case (.namespace(let a), .namespace(let b)): return a === b
         case (.loop(let a), .loop(let b)): return a === b

@@ -28,6 +28,9 @@ enum Condition: String, Sendable {
         }
     }
 
+    /// Whether the test looks at each character of a text.
+    var isOfCharacters: Bool { self == .lower || self == .upper }
+
     func holds(for value: Value, _ arguments: Arguments) throws -> Bool {
         let values = try arguments.bound(to: parameters, of: "the test '\(rawValue)'")
         func other() throws -> Value { try values[0].required("what '\(rawValue)' compares with") }

@@ -147,11 +147,13 @@ final class View {
         case values = "dict_values"
     }
     let kind: Kind
+    let table: Table
     let list: List
     var elements: [Value] { list.elements }
 
     init(_ kind: Kind, of table: Table) throws {
         self.kind = kind
+        self.table = table
         switch kind {
         case .items: list = try List(zip(table.keys, table.values).map { .tuple(try List([$0, $1])) })
         case .keys: list = try List(table.keys)

@@ -28,7 +28,15 @@ extension Filter {
         case .sum:
             let path = try Path(values[0])
             var sum = values[1] ?? .int(0)
-            for element in try value.iterated() { sum = try Value.arithmetic(.add, sum, try path.value(in: element)) }
+            // Sums of texts and lists are made anew with each element.
+            var made = 0
+            for element in try value.iterated() {
+                sum = try Value.arithmetic(.add, sum, try path.value(in: element))
+                made += sum.breadth
+                guard made <= Limits.totalBytes else {
+                    throw Fault("'sum' made more than \(Limits.totalBytes) bytes: use 'join' for texts")
+                }
+            }
             return sum
         case .batch, .slice: return .iterator(try parts(value, values))
         default: return try ordered(value, values)
@@ -133,14 +141,28 @@ extension Filter {
         if arguments.positional.isEmpty {
             let values = try arguments.bound(to: ["attribute", "default"], of: "the filter 'map'")
             let path = try Path(try values[0].required("the filter or attribute of 'map'"))
-            return try Iterator(
-                try value.iterated().map { try path.value(in: $0, default: values[1]) })
+            return try Iterator(try bounded(value) { try path.value(in: $0, default: values[1]) })
         }
         let name = try arguments.positional[0].text(for: "the filter of 'map'").string
         guard let filter = Filter(name: name) else { throw Fault("unknown filter '\(name)'") }
         var rest = arguments
         rest.positional.removeFirst()
-        return try Iterator(try value.iterated().map { try filter.apply(to: $0, rest) })
+        return try Iterator(try bounded(value) { try filter.apply(to: $0, rest) })
+    }
+
+    /// What `transform` makes of each element, as long as a list can hold it all.
+    private func bounded(_ value: Value, _ transform: (Value) throws -> Value) throws -> [Value] {
+        var results: [Value] = []
+        var weight = 0
+        for element in try value.iterated() {
+            let result = try transform(element)
+            weight += result.extent.weight
+            guard weight <= Limits.containerWeight else {
+                throw Fault("a list or mapping grew beyond \(Limits.containerWeight) values")
+            }
+            results.append(result)
+        }
+        return results
     }
 
     /// `select('test', …)`, `selectattr('attribute', 'test', …)` and their opposites.

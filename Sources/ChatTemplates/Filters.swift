@@ -38,6 +38,17 @@ enum Filter: String, Sendable {
         }
     }
 
+    /// What applying the filter costs, in bytes, but for what it makes.
+    func cost(of value: Value) -> Int {
+        switch (self, value) {
+        case (.length, .list), (.length, .tuple), (.length, .table), (.length, .range), (.length, .view): 1
+        case (.first, .list), (.first, .tuple), (.last, .list), (.last, .tuple), (.default, _): 1
+        case (.sort, _), (.dictsort, _), (.unique, _), (.min, _), (.max, _), (.tojson, _): 16 * value.size
+        case (.trim, .text), (.length, .text), (.replace, .text), (.string, .text), (.safe, .text): value.breadth
+        default: 8 * value.breadth
+        }
+    }
+
     func apply(to value: Value, _ arguments: Arguments) throws -> Value {
         switch self {
         case .map: return .iterator(try mapped(value, arguments))

@@ -10,6 +10,9 @@ extension Interpreter {
             for (key, value) in zip(table.keys, table.values) {
                 arguments.named.append((name: try key.text(for: "a name after '**'").string, value: value))
             }
+            guard arguments.named.count <= Limits.names else {
+                throw Fault("a call has more than \(Limits.names) named arguments")
+            }
         }
         return arguments
     }
@@ -61,6 +64,9 @@ extension Interpreter {
         case .namespace:
             let namespace = makeNamespace()
             let table = try table(arguments, of: name)
+            guard table.count <= Limits.names else {
+                throw Fault("a namespace would have more than \(Limits.names) attributes")
+            }
             for (key, value) in zip(table.keys, table.values) {
                 let key = try key.text(for: "the name of an attribute")
                 try Interpreter.check(attribute: key)

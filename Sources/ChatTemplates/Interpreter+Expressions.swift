@@ -1,6 +1,7 @@
 /// Values of expressions.
 extension Interpreter {
     func evaluate(_ expression: Expression) throws -> Value {
+        try step()
         switch expression {
         case .none: return .none
         case .bool(let value): return .bool(value)
@@ -30,26 +31,32 @@ extension Interpreter {
             let value = try evaluate(base)
             let index = try evaluate(index)
             self.line = line
+            if case .text(let text) = value { try charge(text.count) }
             return try value.item(index)
         case .slice(let base, let from, let to, let step, let line):
             let value = try evaluate(base)
             let bounds = try [from, to, step].map { try $0.map { try evaluate($0) } }
             self.line = line
+            try charge(value.breadth)
             return try value.slice(from: bounds[0], to: bounds[1], step: bounds[2])
         case .call(let callee, let list, let line):
             let function = try evaluate(callee)
             let arguments = try self.arguments(list)
             self.line = line
+            if case .method(let method) = function { try charge(8 * method.receiver.breadth + arguments.breadth) }
             return try made(try call(function, arguments))
         case .filter(let base, let filter, let list, let line):
             let value = try evaluate(base)
             let arguments = try self.arguments(list)
             self.line = line
+            try charge(filter.cost(of: value) + arguments.breadth)
             return try made(try filter.apply(to: value, arguments))
         case .test(let base, let condition, let list, let line):
             let value = try evaluate(base)
             let arguments = try self.arguments(list)
             self.line = line
+            if case .text(let text) = value, condition.isOfCharacters { try charge(32 * text.count) }
+            if !arguments.isEmpty { try charge(value.size + arguments.breadth) }
             return .bool(try condition.holds(for: value, arguments))
         case .arithmetic(let first, let rest, let line):
             var value = try evaluate(first)
@@ -109,9 +116,9 @@ extension Interpreter {
         return Value(number)
     }
 
-    /// Counts the text of a value that was made.
+    /// Counts the text or the elements of a value that was made.
     private func made(_ value: Value) throws -> Value {
-        try charge(value.size)
+        try charge(value.breadth)
         return value
     }
 

@@ -18,16 +18,16 @@ final class Interpreter {
     var captured: [Text] = []
     private var loops: [Loop] = []
     private var depth = 0
-    private var iterations = 0
-    private var totalBytes = 0
+    private let budget: Budget
     private var generations = 0
     private var lastGeneration: Int?
     /// Everything that can refer to itself, to be taken apart at the end.
     private var scopes: [Scope] = []
     private var namespaces: [Namespace] = []
 
-    init(names: [String], scope: Scope, date: TemplateDate?) {
+    init(names: [String], scope: Scope, date: TemplateDate?, budget: Budget) {
         self.names = names
+        self.budget = budget
         self.scope = scope
         self.date = date
     }
@@ -35,7 +35,7 @@ final class Interpreter {
     /// The output of a template's statements.
     func run(_ statements: [Statement]) throws -> Text {
         defer {
-            for namespace in namespaces { namespace.values = [] }
+            for namespace in namespaces { namespace.removeAll() }
             for scope in scopes { scope.removeAll() }
         }
         _ = try execute(statements)
@@ -52,13 +52,11 @@ final class Interpreter {
         return try body()
     }
 
-    /// Counts a text that was made.
-    func charge(_ bytes: Int) throws {
-        totalBytes += bytes
-        guard totalBytes <= Limits.totalBytes else {
-            throw Fault("the template made more than \(Limits.totalBytes) bytes of text")
-        }
-    }
+    /// Counts a text that was made or gone through.
+    func charge(_ bytes: Int) throws { try budget.charge(bytes) }
+
+    /// Counts a statement or an expression.
+    @inline(__always) func step() throws { try budget.step() }
 
     func name(of symbol: Symbol) -> String { names[symbol] }
 
@@ -110,6 +108,7 @@ final class Interpreter {
     }
 
     private func execute(_ statement: Statement) throws -> Flow {
+        try step()
         switch statement {
         case .text(let text): try output.append(text)
         case .output(let expression, let line):
@@ -194,12 +193,14 @@ final class Interpreter {
 
     private func run(_ loop: ForLoop) throws {
         line = loop.line
-        let candidates = try evaluate(loop.items).iterated()
+        let items = try evaluate(loop.items)
+        try charge(8 * items.breadth)
+        let candidates = try items.iterated()
         let around = scope
         let state =
             if let condition = loop.condition {
                 Loop(candidates) { [unowned self] item in
-                    try count()
+                    try budget.pass()
                     let inner = scope
                     scope = Scope(parent: around)
                     defer { scope = inner }
@@ -217,7 +218,7 @@ final class Interpreter {
         defer { loops.removeLast() }
         while let item = try state.item(at: state.index) {
             line = loop.line
-            try count()
+            try budget.pass()
             let flow = try inNewScope {
                 scope.set(ReservedSymbol.loop, to: .loop(state))
                 try assign(item, to: loop.target)
@@ -225,14 +226,6 @@ final class Interpreter {
             }
             if flow == .brokeLoop { break }
             state.index += 1
-        }
-    }
-
-    /// Counts one pass through a loop.
-    private func count() throws {
-        iterations += 1
-        guard iterations <= Limits.iterations else {
-            throw Fault("more than \(Limits.iterations) passes through loops")
         }
     }
 

@@ -1,20 +1,13 @@
 /// What `namespace()` makes: the only value that a template can change.
 final class Namespace {
-    var names: [Text] = []
-    var values: [Value] = []
+    private var values: [Text: Value] = [:]
 
     subscript(name: Text) -> Value? {
-        get { names.firstIndex(of: name).map { values[$0] } }
-        set {
-            guard let newValue else { return }
-            if let position = names.firstIndex(of: name) {
-                values[position] = newValue
-            } else {
-                names.append(name)
-                values.append(newValue)
-            }
-        }
+        get { values[name] }
+        set { values[name] = newValue }
     }
+
+    func removeAll() { values = [:] }
 }
 
 /// The variable `loop`. The items of a loop with a condition are looked for one by one, since the loop's body may change
@@ -99,29 +92,41 @@ final class Scope {
     let parent: Scope?
     private var symbols: [Symbol] = []
     private var values: [Value] = []
+    /// Where each symbol is, once there are many.
+    private var index: [Symbol: Int] = [:]
 
     init(parent: Scope?) { self.parent = parent }
+
+    private func position(of symbol: Symbol) -> Int? {
+        index.isEmpty ? symbols.firstIndex(of: symbol) : index[symbol]
+    }
 
     func value(of symbol: Symbol) -> Value? {
         var scope: Scope? = self
         while let current = scope {
-            if let position = current.symbols.firstIndex(of: symbol) { return current.values[position] }
+            if let position = current.position(of: symbol) { return current.values[position] }
             scope = current.parent
         }
         return nil
     }
 
     func set(_ symbol: Symbol, to value: Value) {
-        if let position = symbols.firstIndex(of: symbol) {
+        if let position = position(of: symbol) {
             values[position] = value
-        } else {
-            symbols.append(symbol)
-            values.append(value)
+            return
+        }
+        symbols.append(symbol)
+        values.append(value)
+        if !index.isEmpty {
+            index[symbol] = symbols.count - 1
+        } else if symbols.count > 32 {
+            for (position, symbol) in symbols.enumerated() { index[symbol] = position }
         }
     }
 
     func removeAll() {
         symbols = []
         values = []
+        index = [:]
     }
 }

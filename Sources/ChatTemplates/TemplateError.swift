@@ -28,20 +28,26 @@ struct Fault: Error {
 
 /// What a template may use before it is stopped. Real templates stay far below all of these.
 enum Limits {
+    /// Bytes of a template's source.
+    static let sourceBytes = 1 << 20
     /// Parentheses, blocks and links of a postfix chain inside one another in the source.
     static let nesting = 100
     /// Expressions, blocks and macro calls inside one another while rendering.
     static let depth = 400
     /// Lists and mappings inside one another.
     static let containerDepth = 300
-    /// Values inside one container, counted through all levels.
+    /// Values inside one container, counted through all levels; each 16 bytes of a text count as one more.
     static let containerWeight = 4_000_000
-    /// Passes through all loops of one rendering.
-    static let iterations = 1_000_000
+    /// Attributes of a namespace, and named arguments of a call.
+    static let names = 1000
+    /// Passes through all loops of one conversation.
+    static let iterations = 2_000_000
+    /// Statements and expressions done for one conversation.
+    static let steps = 20_000_000
     /// Elements of `range()`, as in Jinja's sandbox.
     static let range = 100_000
     /// Bytes of the output and of any one string.
-    static let textBytes = 64 << 20
-    /// Bytes of all strings made while rendering.
-    static let totalBytes = 1 << 30
+    static let textBytes = 32 << 20
+    /// Bytes of all strings, and elements of all lists, made or gone through for one conversation.
+    static let totalBytes = 1 << 28
 }

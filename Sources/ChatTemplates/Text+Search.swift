@@ -4,6 +4,7 @@ extension Text {
     func find(_ part: [UInt8], from start: Int, before end: Int? = nil) -> Int? {
         let end = end ?? bytes.count
         guard let first = part.first else { return start <= end ? start : nil }
+        if part.count > Search.longPart { return Search.first(part, in: bytes, from: start, before: end) }
         var offset = start
         while offset + part.count <= end {
             if bytes[offset] == first && bytes[offset..<offset + part.count].elementsEqual(part) { return offset }
@@ -14,6 +15,7 @@ extension Text {
 
     /// The offset of the last `part` between two offsets.
     func findLast(_ part: [UInt8], from start: Int, before end: Int) -> Int? {
+        if part.count > Search.longPart { return Search.last(part, in: bytes, from: start, before: end) }
         var offset = end - part.count
         while offset >= start {
             if bytes[offset..<offset + part.count].elementsEqual(part) { return offset }
@@ -27,7 +29,7 @@ extension Text {
         var start = 0
         var end = bytes.count
         if let set {
-            let set = set.scalars
+            let set = Set(set.scalars)
             let scalars = self.scalars[...]
             if left {
                 for scalar in scalars {

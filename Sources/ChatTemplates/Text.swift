@@ -81,7 +81,8 @@ struct Text: Sendable {
     func slice(_ range: Range<Int>) -> Text {
         var result = Text(Array(bytes[range]))
         result.isMarkup = isMarkup
-        for mark in marks where mark.start <= range.upperBound && mark.end >= range.lowerBound {
+        for mark in marks[firstMark(endingFrom: range.lowerBound)...] {
+            guard mark.start <= range.upperBound else { break }
             let start = max(mark.start, range.lowerBound)
             let end = min(mark.end, range.upperBound)
             if start < end || mark.start == mark.end || range.isEmpty {
@@ -89,6 +90,16 @@ struct Text: Sendable {
             }
         }
         return result
+    }
+
+    /// The index of the first mark that ends at an offset or after it.
+    private func firstMark(endingFrom offset: Int) -> Int {
+        var (low, high) = (0, marks.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if marks[middle].end < offset { low = middle + 1 } else { high = middle }
+        }
+        return low
     }
 
     /// The one message that all marked bytes came from, if there is just one.
@@ -143,6 +154,18 @@ extension Text {
         var length = 0
         for byte in bytes where byte & 0xC0 != 0x80 { length += 1 }
         return length
+    }
+
+    /// Where the scalar begins that has so many scalars between it and the one at `start`; the end if there are fewer.
+    func offset(ofScalar number: Int, from start: Int = 0) -> Int {
+        var offset = start
+        var left = number
+        while left > 0, offset < bytes.count {
+            offset += 1
+            while offset < bytes.count, bytes[offset] & 0xC0 == 0x80 { offset += 1 }
+            left -= 1
+        }
+        return offset
     }
 
     /// Byte offsets of the scalars' starts, and the end.

@@ -66,8 +66,21 @@ enum Value {
 
     var isUndefined: Bool { if case .undefined = self { true } else { false } }
 
-    /// What handling the value costs, in bytes or elements.
-    var size: Int { if case .text(let text) = self { text.count } else { extent.weight } }
+    /// What going through the value and everything in it costs, in bytes.
+    var size: Int { if case .text(let text) = self { text.count } else { 8 * extent.weight } }
+
+    /// What going through the value once costs, in bytes: an element of a list is as much work as some bytes of text.
+    var breadth: Int {
+        switch self {
+        case .text(let text): text.count
+        case .list(let list), .tuple(let list): 8 * list.elements.count
+        case .table(let table): 8 * table.count
+        case .range(let range): 8 * range.count
+        case .view(let view): 8 * view.elements.count
+        case .iterator(let iterator): 8 * iterator.list.elements.count
+        default: 1
+        }
+    }
 
     /// How many containers are inside one another, and how many values in all: what `Limits` bounds.
     var extent: (depth: Int, weight: Int) {
@@ -78,6 +91,7 @@ enum Value {
         case .iterator(let iterator): (iterator.list.depth, iterator.list.weight)
         case .cycler(let cycler): (cycler.items.depth, cycler.items.weight)
         case .method(let method): method.receiver.extent
+        case .text(let text): (0, 1 + text.count / 16)
         default: (0, 1)
         }
     }

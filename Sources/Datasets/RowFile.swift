@@ -39,12 +39,20 @@ struct RowFile: Sendable {
     /// Rows in the file.
     var count: Int { starts.count }
 
+    /// The most bytes of a row. As JSON in memory it is some twenty times as much.
+    private static let longestRow = 64 << 20
+
     /// Parses one row.
     /// - Throws: `DatasetError` with file and line if it is not a JSON object.
     func object(_ row: Int) throws -> JSONObject {
+        let range = range(row)
+        guard range.count <= Self.longestRow else {
+            throw failure(
+                row, "the row has \(range.count) bytes, at most \(Self.longestRow) are read: is a line break missing?")
+        }
         let value: JSON
         do throws(JSONError) {
-            value = try unsafe JSON(parsing: UnsafeRawBufferPointer(rebasing: file.bytes[range(row)]))
+            value = try unsafe JSON(parsing: UnsafeRawBufferPointer(rebasing: file.bytes[range]))
         } catch {
             throw failure(row, "column \(error.column): \(error.reason) (each line must hold one whole JSON object)")
         }

@@ -5,22 +5,24 @@ import WeightFiles
 
 extension DecoderConfig {
     /// Reads a `config.json` of the Llama family.
-    /// - Throws: `ModelError` that names the file and key for what is missing, of the wrong kind or not supported.
+    /// - Throws: `ModelError` that names the file and key for what is missing, of the wrong kind or not supported;
+    ///   `WeightFileError` if the file cannot be read.
     public init(configFile path: String) throws {
-        guard let data = FileManager.default.contents(atPath: path) else {
+        guard FileManager.default.fileExists(atPath: path) else {
             throw ModelError("\(path): cannot be read; a model folder needs a config.json")
         }
+        let bytes = try SmallFile.bytes(path)
         let json: JSON
-        do { json = try JSON(parsing: Array(data)) } catch { throw ModelError("\(path): \(error)") }
+        do { json = try JSON(parsing: bytes) } catch { throw ModelError("\(path): \(error)") }
         try self.init(ConfigReader(path: path, json: json))
     }
 
     /// The ids that a `generation_config.json` names as ends of a text; none if there is no such file.
     /// - Throws: `ModelError` that names the file.
     static func endTokens(generationConfig path: String) throws -> [Int32] {
-        guard let data = FileManager.default.contents(atPath: path) else { return [] }
+        guard FileManager.default.fileExists(atPath: path) else { return [] }
         do {
-            return try ConfigReader(path: path, json: try JSON(parsing: Array(data))).ids("eos_token_id")
+            return try ConfigReader(path: path, json: try JSON(parsing: try SmallFile.bytes(path))).ids("eos_token_id")
         } catch let error as JSONError { throw ModelError("\(path): \(error)") }
     }
 
@@ -68,7 +70,8 @@ extension DecoderConfig {
             throw ModelError("\(reader.path): model_type \"\(type)\" is not supported; \(supported)")
         }
         if let window = reader.json["sliding_window"], !window.isNull {
-            throw ModelError("\(reader.path): sliding_window \(window.text()) is not supported; \(supported)")
+            let shown = window.text().prefix(60)
+            throw ModelError("\(reader.path): sliding_window \(shown) is not supported; \(supported)")
         }
         let activation = try reader.string("hidden_act", default: "silu")
         guard activation == "silu" || activation == "swish" else {
@@ -158,7 +161,7 @@ struct ConfigReader {
         let values = found.array ?? [found]
         return try values.map {
             guard let id = $0.int, let id = Int32(exactly: id) else {
-                throw ModelError("\(path): \(section)\(key) is \(found.text()), expected token ids")
+                throw ModelError("\(path): \(section)\(key) is \(found.text().prefix(60)), expected token ids")
             }
             return id
         }

@@ -1,5 +1,8 @@
 /// A token that is found in the text before anything else is done with it.
 struct AddedToken: Sendable {
+    /// The most bytes of one: each place of a text is compared with them.
+    static let longest = 1024
+
     let id: Int32
     let content: [UInt8]
     /// Left out when decoding without special tokens.

@@ -1,7 +1,7 @@
 /// A step from tokens, as the vocabulary spells them, to text.
 enum Decoder: Sendable {
     case byteLevel
-    case replace(Matcher, with: [UInt8])
+    case replace([UInt8], with: [UInt8])
     /// `<0x0A>` becomes the byte it names.
     case byteFallback
     /// Joins all tokens into one.
@@ -11,24 +11,32 @@ enum Decoder: Sendable {
     /// The replacement becomes a space, or nothing in the first token if `dropsFirst`.
     case metaspace(replacement: [UInt8], dropsFirst: Bool)
 
+    /// How many times as long it may make a text.
+    var growth: Int {
+        switch self {
+        case .byteLevel, .byteFallback, .fuse, .strip, .metaspace: 1
+        case .replace(let wanted, let content): (content.count + wanted.count - 1) / wanted.count
+        }
+    }
+
     func apply(_ tokens: [[UInt8]]) -> [[UInt8]] {
         switch self {
         case .byteLevel: return tokens.map { ByteAlphabet.decode($0) ?? $0 }
-        case .replace(let matcher, let replacement): return tokens.map { Self.replace($0, matcher, replacement) }
+        case .replace(let wanted, let replacement): return tokens.map { Self.replace($0, wanted, replacement) }
         case .byteFallback: return tokens.map { Self.byte(named: $0).map { [$0] } ?? $0 }
         case .fuse: return [Array(tokens.joined())]
         case .strip(let content, let start, let stop): return tokens.map { Self.strip($0, content, start, stop) }
         case .metaspace(let replacement, let dropsFirst):
             return tokens.enumerated().map { index, token in
-                Self.replace(token, .literal(replacement), index == 0 && dropsFirst ? [] : [0x20])
+                Self.replace(token, replacement, index == 0 && dropsFirst ? [] : [0x20])
             }
         }
     }
 
-    private static func replace(_ token: [UInt8], _ matcher: Matcher, _ replacement: [UInt8]) -> [UInt8] {
+    private static func replace(_ token: [UInt8], _ wanted: [UInt8], _ replacement: [UInt8]) -> [UInt8] {
         var result: [UInt8] = []
         var done = 0
-        matcher.matches(token, 0..<token.count) { match in
+        Matcher.matches(of: wanted, in: token, 0..<token.count) { match in
             result += token[done..<match.lowerBound] + replacement
             done = match.upperBound
         }

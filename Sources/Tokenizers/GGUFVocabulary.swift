@@ -90,10 +90,23 @@ struct GGUFVocabulary {
                 isByteLevel: true, byteIDs: BPEModel.byteIDs(in: tokens, isByteLevel: true), byteFallback: false,
                 unknownID: nil, fusesUnknown: false, ignoresMerges: ignoresMerges)
             let isNFC = try metadata.string("tokenizer.ggml.pre") == "qwen2"
-            return Pipeline(
+            return try pipeline(
                 model: model, added: try added(tokens), normalizers: isNFC ? [.nfc] : [], preTokenizers: steps,
                 decoders: [.byteLevel], prefix: bos, suffix: eos)
         case .sentencePiece: return try sentencePiece(tokens, bos, eos)
+        }
+    }
+
+    private func pipeline(
+        model: BPEModel, added: [AddedToken], normalizers: [Normalizer], preTokenizers: [PreTokenizer],
+        decoders: [Decoder], prefix: [Int32], suffix: [Int32]
+    ) throws -> Pipeline {
+        do {
+            return try Pipeline(
+                model: model, added: added, normalizers: normalizers, preTokenizers: preTokenizers, decoders: decoders,
+                prefix: prefix, suffix: suffix)
+        } catch {
+            throw TokenizerError(file: file, reason: error.reason)
         }
     }
 
@@ -126,6 +139,12 @@ struct GGUFVocabulary {
             case .control, .unknown, .userDefined:
                 guard String(validating: Array(strings[id]), as: UTF8.self) != nil else {
                     throw TokenizerError(file: file, reason: "tokenizer.ggml.tokens[\(id)] is not valid UTF-8")
+                }
+                guard strings[id].count <= AddedToken.longest else {
+                    throw TokenizerError(
+                        file: file,
+                        reason: "tokenizer.ggml.tokens[\(id)] has \(strings[id].count) bytes; a token that is not made"
+                            + " of others may have \(AddedToken.longest)")
                 }
                 return AddedToken(
                     id: Int32(id), content: Array(tokens.bytes(Int32(id))),
@@ -168,11 +187,11 @@ struct GGUFVocabulary {
             merges: .scored(ScoredMerges(tokens: tokens, ranks: try ranks())), isByteLevel: false,
             byteIDs: byteIDs(tokens), byteFallback: true, unknownID: unknown.map { Int32(truncatingIfNeeded: $0) },
             fusesUnknown: true, ignoresMerges: false)
-        return Pipeline(
+        return try pipeline(
             model: model, added: try added(tokens),
             normalizers: (addsSpace ? [.prepend(mark)] : []) + [.replace(.literal([0x20]), with: mark)],
             preTokenizers: [],
-            decoders: [.replace(.literal(mark), with: [0x20]), .byteFallback, .fuse]
+            decoders: [.replace(mark, with: [0x20]), .byteFallback, .fuse]
                 + (addsSpace ? [.strip(content: [0x20], start: 1, stop: 0)] : []),
             prefix: bos, suffix: eos)
     }

@@ -7,22 +7,15 @@ enum Matcher: Sendable {
     case scalars(ScalarSet)
 
     /// Calls `body` with each match in the range, from the left; matches do not overlap and are not empty.
-    func matches(_ text: [UInt8], _ range: Range<Int>, _ body: (Range<Int>) -> Void) {
+    /// - Throws: `PatternEffortError`, of a pattern only.
+    func matches(_ text: [UInt8], _ range: Range<Int>, _ body: (Range<Int>) -> Void) throws(PatternEffortError) {
         var position = range.lowerBound
         switch self {
-        case .literal(let wanted):
-            while position + wanted.count <= range.upperBound {
-                if text[position] == wanted[0], text[position..<position + wanted.count].elementsEqual(wanted) {
-                    body(position..<position + wanted.count)
-                    position += wanted.count
-                } else {
-                    position += 1
-                }
-            }
+        case .literal(let wanted): Self.matches(of: wanted, in: text, range, body)
         case .pattern(let pattern):
-            var matcher = PatternMatcher(pattern)
+            var matcher = PatternMatcher(pattern, count: range.count)
             while position < range.upperBound {
-                if let end = matcher.match(text, from: position, to: range.upperBound), end > position {
+                if let end = try matcher.match(text, from: position, to: range.upperBound), end > position {
                     body(position..<end)
                     position = end
                 } else {
@@ -37,4 +30,20 @@ enum Matcher: Sendable {
             }
         }
     }
+
+    /// Calls `body` with each place where these very bytes stand, as `matches` does.
+    static func matches(of wanted: [UInt8], in text: [UInt8], _ range: Range<Int>, _ body: (Range<Int>) -> Void) {
+        var position = range.lowerBound
+        while position + wanted.count <= range.upperBound {
+            if text[position] == wanted[0], text[position..<position + wanted.count].elementsEqual(wanted) {
+                body(position..<position + wanted.count)
+                position += wanted.count
+            } else {
+                position += 1
+            }
+        }
+    }
+
+    /// The fewest bytes that a match can have.
+    var shortestMatch: Int { if case .literal(let wanted) = self { wanted.count } else { 1 } }
 }

@@ -3,6 +3,7 @@ struct MergeTable: Sendable {
     /// Key and value of each place, the value being `none` where it is free. The number of places is a power of two.
     private var slots: [(key: UInt64, value: UInt64)]
     private var shift: UInt64
+    private let seed = HashSeed.shared
 
     /// The value of a pair that does not merge; greater than that of any that does.
     static let none = UInt64.max
@@ -15,7 +16,7 @@ struct MergeTable: Sendable {
     }
 
     @inline(__always) private func place(_ key: UInt64) -> Int {
-        var slot = Int(truncatingIfNeeded: (key &* 0x9E37_79B9_7F4A_7C15) >> shift)
+        var slot = Int(truncatingIfNeeded: ((key ^ seed.start) &* seed.factor) >> shift)
         while slots[slot].value != Self.none, slots[slot].key != key { slot = (slot + 1) & (slots.count - 1) }
         return slot
     }

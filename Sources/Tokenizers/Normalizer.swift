@@ -6,7 +6,17 @@ enum Normalizer: Sendable {
     case prepend([UInt8])
     case replace(Matcher, with: [UInt8])
 
-    func apply(_ text: AlignedText) -> AlignedText {
+    /// How many times as long it may make a text.
+    var growth: Int {
+        switch self {
+        case .nfc: 3
+        case .prepend(let prefix): 1 + prefix.count
+        case .replace(let matcher, let content): (content.count + matcher.shortestMatch - 1) / matcher.shortestMatch
+        }
+    }
+
+    /// - Throws: `PatternEffortError`, of a pattern only.
+    func apply(_ text: AlignedText) throws(PatternEffortError) -> AlignedText {
         guard text.count > 0 else { return text }
         switch self {
         case .nfc: return Self.composed(text)
@@ -18,7 +28,7 @@ enum Normalizer: Sendable {
         case .replace(let matcher, let replacement):
             var result = AlignedText(capacity: text.count + text.count / 2)
             var done = 0
-            matcher.matches(text.bytes, 0..<text.count) { match in
+            try matcher.matches(text.bytes, 0..<text.count) { match in
                 result.append(text, done..<match.lowerBound)
                 result.append(replacement, standingFor: match, of: text)
                 done = match.upperBound

@@ -74,6 +74,8 @@ struct Pattern: Sendable {
     }
 
     private mutating func emitRepeat(_ body: PatternNode, min: Int, max: Int?, lazy: Bool) throws(PatternError) {
+        // A body without instructions is the same however often it stands there.
+        let (min, max) = body.isEmpty ? (0, 0) : (min, max)
         for _ in 0..<min { try emit(body) }
         guard let max else {
             let split = reserve()
@@ -93,10 +95,23 @@ struct Pattern: Sendable {
     }
 }
 
+/// Why a text is not searched to its end: the expression tries too many ways to match it.
+struct PatternEffortError: Error {
+    let source: String
+
+    var reason: String {
+        "the tokenizer's regular expression \(source.prefix(200)) takes too many steps on this text: it can match in too"
+            + " many ways"
+    }
+}
+
 /// Finds matches of a pattern; keeps the stack of places to go back to.
 struct PatternMatcher {
     private let pattern: Pattern
     private var stack: [Choice] = []
+    /// Steps that may still be done. What backtracks into exponentially many ways uses them up at once; the
+    /// expressions of real tokenizers take some ten steps a byte.
+    private var steps: Int
 
     /// A place to go on at if what was tried fails.
     private struct Choice {
@@ -106,19 +121,28 @@ struct PatternMatcher {
         let floor: Int
     }
 
-    init(_ pattern: Pattern) { self.pattern = pattern }
-
-    /// The end of the match that begins at `start`, or nil if there is none. The text ends at `limit`.
-    mutating func match(_ bytes: [UInt8], from start: Int, to limit: Int) -> Int? {
-        run(bytes, instruction: 0, from: start, to: limit)
+    /// For a text of `count` bytes.
+    init(_ pattern: Pattern, count: Int) {
+        self.pattern = pattern
+        steps = 10_000 + 200 * count
     }
 
-    private mutating func run(_ bytes: [UInt8], instruction first: Int, from start: Int, to limit: Int) -> Int? {
+    /// The end of the match that begins at `start`, or nil if there is none. The text ends at `limit`.
+    /// - Throws: `PatternEffortError`.
+    mutating func match(_ bytes: [UInt8], from start: Int, to limit: Int) throws(PatternEffortError) -> Int? {
+        try run(bytes, instruction: 0, from: start, to: limit)
+    }
+
+    private mutating func run(
+        _ bytes: [UInt8], instruction first: Int, from start: Int, to limit: Int
+    ) throws(PatternEffortError) -> Int? {
         let bottom = stack.count
         defer { stack.removeLast(stack.count - bottom) }
         var instruction = first
         var position = start
         while true {
+            guard steps > 0 else { throw PatternEffortError(source: pattern.source) }
+            steps -= 1
             var failed = false
             switch pattern.program[instruction] {
             case .accept: return position
@@ -137,10 +161,10 @@ struct PatternMatcher {
                 failed = !takeLoop(bytes, &position, limit, (set, min, max), possessive ? nil : instruction + 1)
                 instruction += 1
             case .look(let negative, let end):
-                failed = (run(bytes, instruction: instruction + 1, from: position, to: limit) == nil) != negative
+                failed = (try run(bytes, instruction: instruction + 1, from: position, to: limit) == nil) != negative
                 instruction = end
             case .atomic(let end):
-                if let next = run(bytes, instruction: instruction + 1, from: position, to: limit) {
+                if let next = try run(bytes, instruction: instruction + 1, from: position, to: limit) {
                     position = next
                     instruction = end
                 } else {
@@ -179,6 +203,7 @@ struct PatternMatcher {
             count += 1
             if count == loop.min { floor = position }
         }
+        steps -= count
         guard count >= loop.min else { return false }
         if let rest, floor < position {
             stack.append(Choice(instruction: rest, position: position, floor: floor))

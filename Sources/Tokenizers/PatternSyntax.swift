@@ -11,6 +11,16 @@ indirect enum PatternNode {
 
     enum RepeatMode { case greedy, lazy, possessive }
 
+    /// Whether the node is nothing but empty groups.
+    var isEmpty: Bool {
+        switch self {
+        case .set, .lookahead, .atomic: false
+        case .sequence(let nodes): nodes.allSatisfy(\.isEmpty)
+        case .alternation(let nodes): nodes.allSatisfy(\.isEmpty)
+        case .repeated(let node, _, _, _): node.isEmpty
+        }
+    }
+
     /// Whether the node can match the empty text.
     var canBeEmpty: Bool {
         switch self {
@@ -223,6 +233,9 @@ struct PatternParser {
             }
             set.insert(low...high)
             if ignoresCase { try addCases(of: low...high, to: &set) }
+            guard set.ranges.count <= ScalarSet.mostRanges else {
+                throw error("a class of more than \(ScalarSet.mostRanges) ranges, which is not read,")
+            }
         }
         if negated { set.negate() }
         return set

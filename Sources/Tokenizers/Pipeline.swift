@@ -14,10 +14,11 @@ final class Pipeline: Sendable {
     /// What each added token that is normalized becomes by that: it is looked for, and decoded to.
     private let spellings: [Int32: [UInt8]]
 
+    /// - Throws: `PatternEffortError` of a normalizer on an added token.
     init(
         model: BPEModel, added: [AddedToken], normalizers: [Normalizer], preTokenizers: [PreTokenizer],
         decoders: [Decoder], prefix: [Int32], suffix: [Int32]
-    ) {
+    ) throws(PatternEffortError) {
         self.model = model
         self.added = Dictionary(added.map { ($0.id, $0) }, uniquingKeysWith: { _, last in last })
         self.normalizers = normalizers
@@ -29,14 +30,23 @@ final class Pipeline: Sendable {
         let raw = added.filter { !$0.isNormalized }
         rawFinder = AddedTokenFinder(raw, spellings: raw.map(\.content))
         let normalized = added.filter(\.isNormalized)
-        let spelt = normalized.map { token in
-            normalizers.reduce(AlignedText(original: token.content)) { $1.apply($0) }.bytes
+        var spelt: [[UInt8]] = []
+        for token in normalized {
+            spelt.append(try Self.normalized(AlignedText(original: token.content), normalizers).bytes)
         }
         normalizedFinder = AddedTokenFinder(normalized, spellings: spelt)
         spellings = Dictionary(zip(normalized.map(\.id), spelt), uniquingKeysWith: { _, last in last })
     }
 
-    func encode(_ text: [UInt8], addSpecialTokens: Bool) -> Tokenizer.Encoding {
+    private static func normalized(
+        _ text: AlignedText, _ steps: [Normalizer]
+    ) throws(PatternEffortError) -> AlignedText {
+        var text = text
+        for step in steps { text = try step.apply(text) }
+        return text
+    }
+
+    func encode(_ text: [UInt8], addSpecialTokens: Bool) throws(PatternEffortError) -> Tokenizer.Encoding {
         var encoding = Tokenizer.Encoding()
         encoding.ids.reserveCapacity(text.count / 3 + 8)
         encoding.ranges.reserveCapacity(text.count / 3 + 8)
@@ -47,7 +57,7 @@ final class Pipeline: Sendable {
             if let id = part.id {
                 encoding.append(id, part.range)
             } else {
-                encodeStretch(original, part.range, &scratch, into: &encoding)
+                try encodeStretch(original, part.range, &scratch, into: &encoding)
             }
         }
         if addSpecialTokens { for id in suffix { encoding.append(id, text.count..<text.count) } }
@@ -58,21 +68,21 @@ final class Pipeline: Sendable {
     private func encodeStretch(
         _ original: AlignedText, _ range: Range<Int>, _ scratch: inout MergeScratch,
         into encoding: inout Tokenizer.Encoding
-    ) {
+    ) throws(PatternEffortError) {
         var text = original
         var range = range
         if !normalizers.isEmpty {
             var slice = AlignedText(capacity: range.count)
             slice.append(original, range)
-            text = normalizers.reduce(slice) { $1.apply($0) }
+            text = try Self.normalized(slice, normalizers)
             range = 0..<text.count
         }
-        guard !normalizedFinder.isEmpty else { return encodePart(text, range, &scratch, into: &encoding) }
+        guard !normalizedFinder.isEmpty else { return try encodePart(text, range, &scratch, into: &encoding) }
         for part in normalizedFinder.split(text.bytes, range) {
             if let id = part.id {
                 encoding.append(id, text.original(part.range))
             } else {
-                encodePart(text, part.range, &scratch, into: &encoding)
+                try encodePart(text, part.range, &scratch, into: &encoding)
             }
         }
     }
@@ -80,11 +90,11 @@ final class Pipeline: Sendable {
     private func encodePart(
         _ text: AlignedText, _ range: Range<Int>, _ scratch: inout MergeScratch,
         into encoding: inout Tokenizer.Encoding
-    ) {
+    ) throws(PatternEffortError) {
         guard !range.isEmpty else { return }
         var text = text
         var pieces = [range]
-        for step in preTokenizers { step.apply(&text, &pieces) }
+        for step in preTokenizers { try step.apply(&text, &pieces) }
         let bytes = text.bytes
         for piece in pieces {
             model.encode(bytes, piece, &scratch)
@@ -143,13 +153,18 @@ extension Tokenizer {
     ///   - addSpecialTokens: whether to put what the tokenizer puts around a text, such as the token that begins it.
     ///     Special tokens that the text spells out are found in any case.
     /// - Returns: ids and ranges.
-    /// - Throws: `TokenizerError` if the text is not valid UTF-8, or is 2³¹ bytes or longer.
+    /// - Throws: `TokenizerError` if the text is not valid UTF-8, is 2³¹ bytes or longer, or if one of the tokenizer's
+    ///   regular expressions takes too many steps on it.
     public func encode(_ text: [UInt8], addSpecialTokens: Bool) throws -> Encoding {
         guard text.count < Int(Int32.max) else {
             throw TokenizerError(file: nil, reason: "the text has \(text.count) bytes, fewer than 2³¹ were expected")
         }
         try checkUTF8(text)
-        return pipeline.encode(text, addSpecialTokens: addSpecialTokens)
+        do {
+            return try pipeline.encode(text, addSpecialTokens: addSpecialTokens)
+        } catch {
+            throw TokenizerError(file: nil, reason: error.reason)
+        }
     }
 
     /// Encodes a text given as any collection of bytes.

@@ -24,11 +24,21 @@ enum PreTokenizer: Sendable {
     /// Replaces spaces; may prepend the replacement and cut before each.
     case metaspace(replacement: [UInt8], PrependScheme, splits: Bool)
 
-    func apply(_ text: inout AlignedText, _ pieces: inout [Range<Int>]) {
+    /// How many times as long it may make a text.
+    var growth: Int {
+        switch self {
+        case .split, .words, .beforeMarks: 1
+        case .prefixSpace: 2
+        case .metaspace(let replacement, _, _): 1 + replacement.count
+        }
+    }
+
+    /// - Throws: `PatternEffortError`, of a split at a pattern only.
+    func apply(_ text: inout AlignedText, _ pieces: inout [Range<Int>]) throws(PatternEffortError) {
         switch self {
         case .split(let matcher, let behavior, let inverted):
             let bytes = text.bytes
-            pieces = pieces.flatMap { Self.cut(bytes, $0, matcher, behavior, inverted) }
+            pieces = try Self.cut(bytes, pieces, matcher, behavior, inverted)
         case .words(let splitter):
             var words: [Range<Int>] = []
             for piece in pieces { splitter.split(text.bytes, piece, into: &words) }
@@ -50,7 +60,7 @@ enum PreTokenizer: Sendable {
             }
             guard splits else { return }
             let bytes = text.bytes
-            pieces = pieces.flatMap { Self.cut(bytes, $0, .literal(replacement), .mergedWithNext, false) }
+            pieces = try Self.cut(bytes, pieces, .literal(replacement), .mergedWithNext, false)
         }
     }
 
@@ -58,7 +68,7 @@ enum PreTokenizer: Sendable {
     {
         var start = piece.lowerBound
         var afterMark = piece.lowerBound
-        Matcher.literal(mark).matches(text, piece) { match in
+        Matcher.matches(of: mark, in: text, piece) { match in
             if match.lowerBound > afterMark {
                 words.append(start..<match.lowerBound)
                 start = match.lowerBound
@@ -96,7 +106,7 @@ enum PreTokenizer: Sendable {
             }
         if prepends { result.appendPrefix(replacement, before: piece.lowerBound, of: text) }
         var done = piece.lowerBound
-        Matcher.literal([0x20]).matches(text.bytes, piece) { space in
+        Matcher.matches(of: [0x20], in: text.bytes, piece) { space in
             result.append(text, done..<space.lowerBound)
             result.append(replacement, standingFor: space, of: text)
             done = space.upperBound
@@ -104,13 +114,21 @@ enum PreTokenizer: Sendable {
         result.append(text, done..<piece.upperBound)
     }
 
+    private static func cut(
+        _ text: [UInt8], _ pieces: [Range<Int>], _ matcher: Matcher, _ behavior: Behavior, _ inverted: Bool
+    ) throws(PatternEffortError) -> [Range<Int>] {
+        var result: [Range<Int>] = []
+        for piece in pieces { result += try cut(text, piece, matcher, behavior, inverted) }
+        return result
+    }
+
     /// Cuts a piece at the matches in it; empty pieces are left out.
     private static func cut(
         _ text: [UInt8], _ piece: Range<Int>, _ matcher: Matcher, _ behavior: Behavior, _ inverted: Bool
-    ) -> [Range<Int>] {
+    ) throws(PatternEffortError) -> [Range<Int>] {
         var parts: [(range: Range<Int>, isMatch: Bool)] = []
         var done = piece.lowerBound
-        matcher.matches(text, piece) { match in
+        try matcher.matches(text, piece) { match in
             if done < match.lowerBound { parts.append((done..<match.lowerBound, inverted)) }
             parts.append((match, !inverted))
             done = match.upperBound

@@ -4,10 +4,13 @@ struct ScalarSet: Sendable {
     private(set) var categories: UInt32 = 0
     private(set) var hasWhiteSpace = false
     private(set) var hasNonWhiteSpace = false
+    /// Those that reach beyond ASCII, most recent last.
     private(set) var ranges: [ClosedRange<UInt32>] = []
     private(set) var isNegated = false
     /// Members below U+0080, with the negation applied.
     private var ascii: (low: UInt64, high: UInt64) = (0, 0)
+    /// The most ranges beyond ASCII of a set: each scalar of a text may be compared with all of them.
+    static let mostRanges = 256
     private let classes = UnicodeClasses.shared
 
     /// What the pre-tokenizer Digits cuts at: `\p{N}` as a newer Unicode has it than the regular expressions know.
@@ -22,32 +25,34 @@ struct ScalarSet: Sendable {
     init(_ ranges: ClosedRange<UInt32>...) { for range in ranges { insert(range) } }
 
     mutating func insert(_ range: ClosedRange<UInt32>) {
-        ranges.append(range)
-        updateASCII()
+        if range.upperBound >= 0x80 { ranges.append(range) }
+        if range.lowerBound < 0x80 { addASCII { range.contains($0) } }
     }
 
     mutating func insert(categories mask: UInt32) {
         categories |= mask
-        updateASCII()
+        addASCII { [classes] in classes.categoryMask($0) & mask != 0 }
     }
 
     /// `\s`, or `\S` if `negated`.
     mutating func insertWhiteSpace(negated: Bool) {
         if negated { hasNonWhiteSpace = true } else { hasWhiteSpace = true }
-        updateASCII()
+        addASCII { [classes] in classes.isWhiteSpace($0) != negated }
     }
 
     mutating func negate() {
         isNegated.toggle()
-        updateASCII()
+        ascii = (~ascii.low, ~ascii.high)
     }
 
-    private mutating func updateASCII() {
-        ascii = (0, 0)
+    private mutating func addASCII(where isMember: (UInt32) -> Bool) {
+        var (low, high): (UInt64, UInt64) = (0, 0)
         for scalar: UInt32 in 0..<64 {
-            if containsSlowly(scalar) { ascii.low |= 1 << UInt64(scalar) }
-            if containsSlowly(scalar + 64) { ascii.high |= 1 << UInt64(scalar) }
+            if isMember(scalar) { low |= 1 << UInt64(scalar) }
+            if isMember(scalar + 64) { high |= 1 << UInt64(scalar) }
         }
+        // A negated set loses what is added to that which it negates.
+        ascii = isNegated ? (ascii.low & ~low, ascii.high & ~high) : (ascii.low | low, ascii.high | high)
     }
 
     private func containsSlowly(_ scalar: UInt32) -> Bool {
@@ -55,7 +60,7 @@ struct ScalarSet: Sendable {
         if hasWhiteSpace || hasNonWhiteSpace {
             found = found || (classes.isWhiteSpace(scalar) ? hasWhiteSpace : hasNonWhiteSpace)
         }
-        if !found { for range in ranges where range.contains(scalar) { found = true } }
+        if !found { found = ranges.contains { $0.contains(scalar) } }
         return found != isNegated
     }
 

@@ -6,6 +6,7 @@ struct TokenTable: Sendable {
     /// Open addressing; −1 for a free place. The length is a power of two.
     private var slots: [Int32]
     private var mask: Int
+    private let seed = HashSeed.shared
 
     init(capacity: Int) {
         var count = 16
@@ -57,9 +58,9 @@ struct TokenTable: Sendable {
 
     /// The slot that holds the bytes of `text` in `range`, or the free one where they would be put.
     private func place(_ text: [UInt8], _ range: Range<Int>) -> Int {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        var hash = seed.start
         for position in range { hash = (hash ^ UInt64(text[position])) &* 0x0000_0100_0000_01B3 }
-        var slot = Int(truncatingIfNeeded: ((hash ^ hash >> 32) &* 0x9E37_79B9_7F4A_7C15) >> 20) & mask
+        var slot = Int(truncatingIfNeeded: ((hash ^ hash >> 32) &* seed.factor) >> 20) & mask
         while slots[slot] >= 0 {
             let found = self.range(slots[slot])
             if found.count == range.count {
@@ -74,4 +75,12 @@ struct TokenTable: Sendable {
         }
         return slot
     }
+}
+
+/// What makes places in hash tables differ from process to process, so that no file can be made whose keys share one.
+struct HashSeed: Sendable {
+    static let shared = HashSeed()
+    let start = UInt64.random(in: .min ... .max)
+    /// Odd.
+    let factor = UInt64.random(in: 1 << 62 ... .max) | 1
 }

@@ -1,5 +1,5 @@
-import Foundation
 import JSONText
+import WeightFiles
 
 /// A `tokenizer.json`.   (Format: https://github.com/huggingface/tokenizers)
 struct TokenizerFile {
@@ -9,16 +9,14 @@ struct TokenizerFile {
 
     /// Reads a JSON file.
     static func read(_ path: String) throws -> JSONPart {
-        let data: Data
-        do { data = try Data(contentsOf: URL(fileURLWithPath: path)) } catch {
-            throw TokenizerError(file: path, reason: "cannot be read: \(error.localizedDescription)")
-        }
         do {
-            let part = JSONPart(file: path, path: "", value: try JSON(parsing: Array(data)))
+            let part = JSONPart(file: path, path: "", value: try JSON(parsing: try SmallFile.bytes(path)))
             _ = try part.object()
             return part
         } catch let error as JSONError {
             throw TokenizerError(file: path, reason: "\(error)")
+        } catch let error as WeightFileError {
+            throw TokenizerError(file: path, reason: error.reason)
         }
     }
 
@@ -33,9 +31,29 @@ struct TokenizerFile {
         var model = model
         let added = try addedTokens(&model.tokens)
         let (prefix, suffix) = try postProcessor(model.tokens)
-        return Pipeline(
-            model: model, added: added, normalizers: try normalizers(), preTokenizers: preTokenizers,
-            decoders: try decoders(), prefix: prefix, suffix: suffix)
+        let normalizers = try normalizers()
+        let decoders = try decoders()
+        try checkGrowth(normalizers.map(\.growth) + preTokenizers.map(\.growth), "normalizer and pre_tokenizer")
+        try checkGrowth(decoders.map(\.growth), "decoder")
+        do {
+            return try Pipeline(
+                model: model, added: added, normalizers: normalizers, preTokenizers: preTokenizers,
+                decoders: decoders, prefix: prefix, suffix: suffix)
+        } catch {
+            throw root.error("added_tokens cannot be normalized: \(error.reason)")
+        }
+    }
+
+    /// Steps that each make a text longer multiply: forty that double it would fill any memory.
+    private func checkGrowth(_ factors: [Int], _ name: String) throws {
+        var whole = 1
+        for factor in factors {
+            let (product, overflow) = whole.multipliedReportingOverflow(by: max(1, factor))
+            guard !overflow, product <= 1024 else {
+                throw root.error("\(name) may make a text more than 1024 times as long, which is not read")
+            }
+            whole = product
+        }
     }
 
     // MARK: Added tokens
@@ -46,6 +64,10 @@ struct TokenizerFile {
         return try parts.sorted { $0.id < $1.id }.map { id, part in
             let content = try part.member("content").bytes()
             guard !content.isEmpty else { throw part.error("has no content") }
+            guard content.count <= AddedToken.longest else {
+                throw part.error(
+                    "has a content of \(content.count) bytes, at most \(AddedToken.longest) are read")
+            }
             try place(content, id, part, &tokens)
             return AddedToken(
                 id: id, content: content, isSpecial: try part.flag("special", default: false),
@@ -173,7 +195,7 @@ struct TokenizerFile {
                 guard case .literal(let text) = try matcher(part.member("pattern")) else {
                     throw part.error("has a Regex, a String was expected")
                 }
-                return .replace(.literal(text), with: try part.member("content").bytes())
+                return .replace(text, with: try part.member("content").bytes())
             case "Strip":
                 let content = try part.member("content").bytes()
                 guard !content.isEmpty else { throw part.error("has an empty content") }
@@ -201,6 +223,9 @@ struct TokenizerFile {
             case "TemplateProcessing":
                 let around = try template(part, tokens)
                 result = (around.prefix + result.prefix, result.suffix + around.suffix)
+                guard result.prefix.count + result.suffix.count <= 1000 else {
+                    throw part.error("puts more than 1000 tokens around a text")
+                }
             default:
                 throw part.error(
                     "is a post-processor of type \(type); TemplateProcessing and ByteLevel are supported")
@@ -220,6 +245,9 @@ struct TokenizerFile {
                     throw part.error("puts the token \(wrong), but the vocabulary ends at \(tokens.count - 1)")
                 }
                 if suffix == nil { prefix += ids } else { suffix! += ids }
+                guard prefix.count + (suffix?.count ?? 0) <= 1000 else {
+                    throw part.error("puts more than 1000 tokens around a text")
+                }
             } else if try item.optional("Sequence") != nil, suffix == nil {
                 suffix = []
             } else {

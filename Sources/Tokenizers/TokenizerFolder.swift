@@ -1,5 +1,6 @@
 import Foundation
 import JSONText
+import WeightFiles
 
 /// The files beside `tokenizer.json` in a model's folder.
 struct TokenizerFolder {
@@ -62,11 +63,11 @@ struct TokenizerFolder {
     private func chatTemplate(_ config: JSONPart?) throws -> (text: String, origin: String)? {
         let name = "chat_template.jinja"
         if exists(name) {
-            let data: Data
-            do { data = try Data(contentsOf: URL(fileURLWithPath: file(name))) } catch {
-                throw TokenizerError(file: file(name), reason: "cannot be read: \(error.localizedDescription)")
+            let bytes: [UInt8]
+            do { bytes = try SmallFile.bytes(file(name)) } catch let error as WeightFileError {
+                throw TokenizerError(file: file(name), reason: error.reason)
             }
-            guard let text = String(validating: data, as: UTF8.self) else {
+            guard let text = String(validating: bytes, as: UTF8.self) else {
                 throw TokenizerError(file: file(name), reason: "is not valid UTF-8")
             }
             return (text, file(name))

@@ -77,9 +77,8 @@ private struct ShardedFolder {
     }
 
     private func weightMap() throws -> JSONObject {
-        let file = try MappedFile(path: index)
         do {
-            let value = try JSON(parsing: file.bytes)
+            let value = try JSON(parsing: try SmallFile.bytes(index))
             guard let map = value["weight_map"]?.object else {
                 throw error("has no object weight_map")
             }

@@ -2,8 +2,10 @@ import Foundation
 import Logging
 import Synchronization
 
-/// Writes a result to stdout, and ends its line. A result that cannot be written ends the program with exit code 1.
+/// Writes a result to stdout, and ends its line. On a terminal it is shown `printable`; a file or a program gets it as it
+/// is. A result that cannot be written ends the program with exit code 1.
 func writeResult(_ text: String) {
+    let text = isatty(STDOUT_FILENO) == 1 ? printable(text, keepsLines: true) : text
     do {
         try FileHandle.standardOutput.write(contentsOf: Data((text + "\n").utf8))
     } catch {
@@ -15,23 +17,6 @@ func writeResult(_ text: String) {
 /// Writes a line to stderr.
 func writeError(_ text: String) {
     try? FileHandle.standardError.write(contentsOf: Data((text + "\n").utf8))
-}
-
-/// Text with its control characters, and those that change the direction of what follows, as escapes, so that data
-/// cannot steer a terminal. Line ends stay.
-func printable(_ text: String) -> String {
-    var result = ""
-    for scalar in text.unicodeScalars {
-        switch scalar.value {
-        case 0x0A: result.unicodeScalars.append(scalar)
-        case 0x09: result += "\\t"
-        case 0x0D: result += "\\r"
-        case 0..<0x20, 0x7F..<0xA0, 0x200E, 0x200F, 0x202A...0x202E, 0x2028, 0x2029, 0x2066...0x2069:
-            result += "\\u{\(String(scalar.value, radix: 16, uppercase: true))}"
-        default: result.unicodeScalars.append(scalar)
-        }
-    }
-    return result
 }
 
 /// Where logs go: lines, and on a terminal one line below them that is rewritten as work goes on.

@@ -61,9 +61,9 @@ private func exitCode(for error: any Error) -> Int32 {
 
 private func message(of error: any Error, prefix: String = "") -> String {
     if error is any UserFacingError || LoraDist.exitCode(for: error) != .validationFailure {
-        return "Error: \(prefix)\(printable("\(error)"))"
+        return "Error: \(prefix)\(printable("\(error)", keepsLines: true, limit: 4000))"
     }
-    return prefix + LoraDist.fullMessage(for: error)
+    return prefix + printable(LoraDist.fullMessage(for: error), keepsLines: true)
 }
 
 /// The name of this host, before MPI tells it.

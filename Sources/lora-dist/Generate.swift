@@ -87,8 +87,7 @@ struct Generate: ParsableCommand {
                 writeResult(
                     json
                         ? answer.json(to: conversation).text()
-                        : answer.text(to: conversation, of: conversations.count, isTerminal: isatty(STDOUT_FILENO) == 1)
-                )
+                        : answer.text(to: conversation, of: conversations.count))
             }
         }
     }
@@ -110,12 +109,11 @@ extension Answer {
     }
 
     /// The answer for people: the text alone if it is the only one, else below its number and question.
-    func text(to conversation: [JSON], of count: Int, isTerminal: Bool) -> String {
+    func text(to conversation: [JSON], of count: Int) -> String {
         let text = String(decoding: text, as: UTF8.self)
-        let shown = isTerminal ? printable(text) : text
-        guard count > 1 else { return shown }
+        guard count > 1 else { return text }
         let question = conversation.last?["content"]?.string ?? ""
         let firstLine = question.split(separator: "\n", maxSplits: 1).first.map(String.init) ?? ""
-        return "[\(prompt + 1)/\(count)] \(isTerminal ? printable(firstLine) : firstLine)\n\(shown)\n"
+        return "[\(prompt + 1)/\(count)] \(firstLine)\n\(text)\n"
     }
 }

@@ -49,13 +49,13 @@ struct Inspect: ParsableCommand {
             return
         }
         var lines = [
-            "base: \(config.baseModelName.map(printable) ?? "not named")",
+            "base: \(config.baseModelName.map { printable($0) } ?? "not named")",
             "r \(config.r), lora_alpha \(config.loraAlpha), scale \(fixed(config.scaling, 4))"
                 + (config.useRSLoRA ? " (rsLoRA)" : ""),
             "\(grouped(parameters)) parameters in \(folder.modules.count) modules",
             "‖ΔW‖ \(fixed(total, 4))",
         ]
-        lines += kinds.map { "  \($0.kind) × \($0.count): \(fixed($0.norm, 4))" }
+        lines += kinds.map { "  \(printable($0.kind)) × \($0.count): \(fixed($0.norm, 4))" }
         writeResult(lines.joined(separator: "\n"))
     }
 

@@ -54,7 +54,19 @@ import Training
         #expect([0, 12, 999, 1000, -1_234_567].map(grouped) == ["0", "12", "999", "1,000", "-1,234,567"])
         #expect([0, 59.6, 3661, .infinity].map(clock) == ["0:00:00", "0:01:00", "1:01:01", "-:--:--"])
         #expect([1023, 1536, 5 << 20, 3 << 30].map(bytes) == ["1023 B", "1.5 KiB", "5.0 MiB", "3.00 GiB"])
-        #expect(printable("a\tb\u{202E}c\u{7F}é\n") == "a\\tb\\u{202E}c\\u{7F}é\n")
+    }
+
+    @Test func controlCharactersAreShown() {
+        #expect(printable("a\tb\u{202E}c\u{7F}é\n", keepsLines: true) == "a\tb\\u{202E}c\\u{7F}é\n")
+        #expect(printable("a\tb\nc\r\n") == "a\\tb\\nc\\r\\n")
+        #expect(printable("\u{1B}]0;x\u{7}\u{9B}2J\u{0}") == "\\u{1B}]0;x\\u{7}\\u{9B}2J\\u{0}")
+        #expect(printable("\u{61C}\u{200F}\u{2028}\u{2067}") == "\\u{61C}\\u{200F}\\u{2028}\\u{2067}")
+        #expect(printable("👩‍👩‍👧 日本 \\u{1B}") == "👩‍👩‍👧 日本 \\u{1B}")
+        #expect(printable("abcdef", limit: 4) == "abcd… (2 characters more)")
+        for value in UInt32(0)...0x9F where value < 0x20 || value >= 0x7F {
+            let scalar = Unicode.Scalar(value)!
+            #expect(!printable(String(scalar)).unicodeScalars.contains(scalar))
+        }
     }
 
     @Test func scalarsFollowTheCoreSchema() throws {
