@@ -140,7 +140,7 @@ public struct Attention: Sendable {
         let group = heads / keyHeads
         let (dkParts, dvParts) =
             group == 1 ? (dk, dv) : (arena.matrix(q.rows, heads * size), arena.matrix(q.rows, heads * size))
-        let families = Segment.groups(segments)
+        let families = Segment.families(segments)
         workers.run(families.count * heads) { index, worker in
             let family = segments[families[index / heads]]
             let head = index % heads

@@ -121,7 +121,7 @@ extension Attention {
         let group = heads / keyHeads
         let (dkParts, dvParts) =
             group == 1 ? (dk, dv) : (arena.matrix(q.rows, heads * size), arena.matrix(q.rows, heads * size))
-        let families = Segment.groups(segments)
+        let families = Segment.families(segments)
         workers.run(families.count * heads) { index, worker in
             let (family, head) = (families[index / heads], index % heads)
             let (dkOwn, dvOwn) = (dkParts.columns(columns(head)), dvParts.columns(columns(head)))
@@ -195,7 +195,7 @@ extension Attention {
     private func chunks(_ segments: [Segment]) -> (chunks: [Chunk], spans: [(prefix: Range<Int>, own: Range<Int>)]) {
         var chunks: [Chunk] = []
         var spans: [(prefix: Range<Int>, own: Range<Int>)] = []
-        for family in Segment.groups(segments) {
+        for family in Segment.families(segments) {
             for segment in segments[family] {
                 let first = chunks.count
                 for start in stride(from: segment.tokens.lowerBound, to: segment.tokens.upperBound, by: Self.keys) {

@@ -15,17 +15,17 @@ public struct Segment: Sendable, Equatable {
 
     /// Where segments with a text of their own stand, each with those behind it that go on with it. What follows a prefix must
     /// stand right behind it.
-    static func groups(_ segments: [Segment]) -> [Range<Int>] {
-        var groups: [Range<Int>] = []
+    static func families(_ segments: [Segment]) -> [Range<Int>] {
+        var families: [Range<Int>] = []
         for (index, segment) in segments.enumerated() {
             if segment.prefix.isEmpty {
-                groups.append(index..<index + 1)
+                families.append(index..<index + 1)
             } else {
-                let first = groups.last!.lowerBound
+                let first = families.last!.lowerBound
                 precondition(segments[first].tokens == segment.prefix, "a segment stands apart from its prefix")
-                groups[groups.count - 1] = first..<index + 1
+                families[families.count - 1] = first..<index + 1
             }
         }
-        return groups
+        return families
     }
 }
