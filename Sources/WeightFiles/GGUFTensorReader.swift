@@ -24,8 +24,9 @@ struct GGUFTensorReader {
             descriptions.append(description)
         }
         let file = cursor.file
-        let dataStart = (cursor.offset + alignment - 1) & ~(alignment - 1)
-        let dataSize = max(0, file.bytes.count - dataStart)
+        // A file without data may end before the place where they would begin.
+        let dataStart = min((cursor.offset + alignment - 1) & ~(alignment - 1), file.bytes.count)
+        let dataSize = file.bytes.count - dataStart
         var tensors: [StoredTensor] = []
         tensors.reserveCapacity(count)
         for tensor in descriptions {
