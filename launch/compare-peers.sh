@@ -7,7 +7,8 @@
 #   --dtype bf16|fp32      precision of both sides (default: bf16; chat: bf16 beside TRL's own default)
 #   --target all|qv        LoRA on all seven linear maps with r=16, or on q and v with r=8 (default: all)
 #   --data FILE            rows to take instead of generated ones: JSONL with messages, question and answer, or text
-#   --system TOKENS        chat: rows share a system prompt of about so many tokens; lora-dist with and without sharing it
+#   --system TOKENS        chat: rows share a system prompt of about so many tokens; lora-dist alone, with and without
+#                          computing it once
 #   --steps N              steps of a run; the first two do not count (default: 6)
 #   --repeats N            runs of each side (default: 3)
 #   --out DIR              logs and results.json (default: runs/compare-peers)

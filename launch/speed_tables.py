@@ -52,8 +52,8 @@ def lengths():
 def train(ranks, threads, data, folder):
     """Tokens a second of the median step but the first: 8 micro-batches of 2,048 tokens."""
     command = under_mpi(ranks) + [program, "train", "--overwrite", "--threads", str(threads)] + settings({
-        **SHAPE, "lora.r": 16, "model.path": model, "data.train": data, "data.max_length": 512, "data.train_on": "all",
-        "training.max_steps": 3, "training.global_batch_size": 32, "training.micro_batch_tokens": 2048,
+        **SHAPE, "training.share_prefix": "false", "lora.r": 16, "model.path": model, "data.train": data, "data.max_length": 512, "data.train_on": "all",
+        "training.max_steps": 2, "training.global_batch_size": 32, "training.micro_batch_tokens": 2048,
         "training.micro_batches_per_step": 8, "training.logging_steps": 1, "output.dir": folder})
     subprocess.run(command, check=True, capture_output=True)
     with open(os.path.join(folder, "metrics.jsonl"), encoding="utf-8") as lines:

@@ -203,6 +203,8 @@ def chat():
     sides = [ours(f"lora-dist, 1 × {threads} threads", 1, threads, settings)]
     if args.system:
         sides.append(ours("lora-dist, prefix not shared", 1, threads, {**settings, "training.share_prefix": "false"}))
+    if args.system:
+        return shared_prompt(sides)
     options = ["--data", data, "--max-length", 1024, "--batch", CHATS, "--steps", args.steps, "--out", os.path.join(args.out, "trl")]
     sides += [
         peer("TRL as it comes", "train_trl.py", 1, options, with_allocator=False),
@@ -212,23 +214,35 @@ def chat():
     if cores() > 1:
         sides.append(peer("TRL, bf16, 2 processes", "train_trl.py", 2, options + ["--fast"]))
     interleave(sides, args.repeats)
+    rate, found = chat_table(sides)
+    first = [side for side in sides if side.is_ours][:1]
+    named = [side for side in sides if side.name == "TRL as it comes"]
+    ratios = [ratio(first + named, rate[2], "examples/s of lora-dist : of TRL as it comes"),
+              ratio(first + [s for s in sides if not s.is_ours], rate[2], "examples/s of lora-dist : of TRL at its best")]
+    return found, ratios
+
+
+def shared_prompt(sides):
+    """lora-dist with and without the shared prefix computed once."""
+    interleave(sides, args.repeats)
+    rate, found = chat_table(sides)
+    if not all(side.results for side in sides):
+        return found, [None]
+    result = middle(sides[0], rate[2]) / middle(sides[1], rate[2])
+    print(f"  examples/s with the prefix shared : without: {result:.2f}")
+    return found, [result]
+
+
+def chat_table(sides):
     for side in sides:
         for result in side.results:
             for step in result.steps:
                 step["examples"] = CHATS
     rate = ("examples/s", ".3f", lambda r: r.rate("examples"))
     kind = "rows of " + args.data if args.data else "generated chats"
-    found = table(
-        f"chat: {kind}, {CHATS} examples a step, loss on the assistant's turns"
-        + (f", a shared system prompt of {args.system} tokens" if args.system else ""), sides, [rate] + SPEED[1:])
-    first = [side for side in sides if side.is_ours][:1]
-    named = [side for side in sides if side.name == "TRL as it comes"]
-    ratios = [ratio(first + named, rate[2], "examples/s of lora-dist : of TRL as it comes"),
-              ratio(first + [s for s in sides if not s.is_ours], rate[2], "examples/s of lora-dist : of TRL at its best")]
-    if args.system and all(side.results for side in sides[:2]):
-        ratios.append(middle(sides[0], rate[2]) / middle(sides[1], rate[2]))
-        print(f"  examples/s with the prefix shared : without: {ratios[-1]:.2f}")
-    return found, ratios
+    prompt = f", a shared system prompt of {args.system} tokens" if args.system else ""
+    title = f"chat: {kind}, {CHATS} examples a step, loss on the assistant's turns{prompt}"
+    return rate, table(title, sides, [rate] + SPEED[1:])
 
 
 def main():
