@@ -19,6 +19,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
     ],
     targets: [
@@ -43,7 +44,7 @@ let package = Package(
             name: "Training",
             dependencies: [
                 "JSONText", "Tensors", "Collectives", "WeightFiles", "Layers", "LoRA", "Models", "Tokenizers",
-                "ChatTemplates", "Datasets",
+                "ChatTemplates", "Datasets", .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: safe),
         .executableTarget(

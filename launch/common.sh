@@ -70,3 +70,23 @@ build_release() {
     fail "the build failed" "mend what the lines above name; rm -rf .build starts afresh"
   printf '.build/release/lora-dist\n'
 }
+
+# run_stoppable COMMAND…: runs mpirun (or lora-dist by itself) and hands it SIGUSR1 where this script gets SIGTERM, SIGINT or
+# SIGUSR1: the run then saves a checkpoint and ends with exit code 75. SIGTERM itself would make mpirun kill its ranks.
+run_stoppable() {
+  local child code=0
+  # A process group of its own, so that Ctrl-C reaches this script alone.
+  set -m
+  "$@" </dev/null &
+  child=$!
+  set +m
+  # shellcheck disable=SC2064
+  trap "kill -USR1 $child 2>/dev/null || true" TERM INT USR1
+  # A signal ends `wait`, not the run.
+  while kill -0 "$child" 2>/dev/null; do
+    code=0
+    wait "$child" || code=$?
+  done
+  trap - TERM INT USR1
+  return "$code"
+}

@@ -56,8 +56,14 @@ sys.exit(0 if 0 < total <= int(most) else 1)
 PYTHON
   say "training on $ranks ranks (1 to 3 minutes on 2 cores)"
   begin=$SECONDS
-  on_ranks train --overwrite ||
-    fail "training ended early" "mend what the lines above name, then run this script again"
+  # A run that was stopped goes on; one that is done, and has new inputs, begins anew.
+  mode=(--resume auto)
+  if [ -d "$run/adapter" ]; then mode=(--overwrite); fi
+  code=0
+  run_stoppable mpirun -n "$ranks" --oversubscribe --bind-to none "$program" train --config "$config" \
+    --set "model.path=$model" "${mode[@]}" || code=$?
+  [ $code -ne 75 ] || fail "training was stopped" "run this script again to go on"
+  [ $code -eq 0 ] || fail "training ended early" "mend what the lines above name, then run this script again"
   say "trained in $((SECONDS - begin)) s"
 fi
 

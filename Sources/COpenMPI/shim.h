@@ -7,6 +7,7 @@ static inline MPI_Datatype ompi_int64(void) { return MPI_INT64_T; }
 static inline MPI_Datatype ompi_double(void) { return MPI_DOUBLE; }
 static inline MPI_Datatype ompi_byte(void) { return MPI_BYTE; }
 static inline MPI_Op ompi_sum(void) { return MPI_SUM; }
+static inline MPI_Op ompi_min(void) { return MPI_MIN; }
 static inline MPI_Op ompi_max(void) { return MPI_MAX; }
 static inline MPI_Errhandler ompi_errors_return(void) { return MPI_ERRORS_RETURN; }
 static inline const void *ompi_in_place(void) { return MPI_IN_PLACE; }

@@ -8,7 +8,7 @@ extension Communicator {
     public func barrier() throws(MPIError) -> Double {
         guard let handle else { return 0 }
         let begin = MPI_Wtime()
-        try check(MPI_Barrier(handle), "MPI_Barrier")
+        try waiting { () throws(MPIError) in try check(MPI_Barrier(handle), "MPI_Barrier") }
         return MPI_Wtime() - begin
     }
 
@@ -68,10 +68,12 @@ extension Communicator {
         let piece = Self.pieceBytes / MemoryLayout<Element>.stride
         for start in stride(from: 0, to: values.count, by: piece) {
             let count = min(piece, values.count - start)
-            try check(
-                MPI_Allreduce(
-                    ompi_in_place(), values.baseAddress! + start, Int32(count), type, operation, handle),
-                "MPI_Allreduce")
+            try waiting { () throws(MPIError) in
+                try check(
+                    MPI_Allreduce(
+                        ompi_in_place(), values.baseAddress! + start, Int32(count), type, operation, handle),
+                    "MPI_Allreduce")
+            }
         }
     }
 }

@@ -16,17 +16,31 @@ extension Communicator {
             return values
         }
         var count = Int64(values.count)
-        try check(MPI_Bcast(&count, 1, ompi_int64(), Int32(root), handle), "MPI_Bcast")
-        let stride = MemoryLayout<Element>.stride
-        var result = rank == root ? values : Self.zeros(Int(count))
-        for start in Swift.stride(from: 0, to: Int(count) * stride, by: Self.pieceBytes) {
-            let bytes = min(Self.pieceBytes, Int(count) * stride - start)
-            let code = result.withUnsafeMutableBytes {
-                MPI_Bcast($0.baseAddress! + start, Int32(bytes), ompi_byte(), Int32(root), handle)
-            }
-            try check(code, "MPI_Bcast")
+        try waiting { () throws(MPIError) in
+            try check(MPI_Bcast(&count, 1, ompi_int64(), Int32(root), handle), "MPI_Bcast")
         }
+        var result = rank == root ? values : Self.zeros(Int(count))
+        let outcome: Result<Void, MPIError> = result.withUnsafeMutableBytes { bytes in
+            do throws(MPIError) { return .success(try broadcast(bytes, from: root)) } catch { return .failure(error) }
+        }
+        try outcome.get()
         return result
+    }
+
+    /// Puts one rank's bytes in the place of those of all ranks.
+    /// - Parameters:
+    ///   - bytes: as many on each rank.
+    ///   - root: the rank that sends.
+    /// - Throws: `MPIError`.
+    public func broadcast(_ bytes: UnsafeMutableRawBufferPointer, from root: Int = 0) throws(MPIError) {
+        guard let handle else { return }
+        for start in stride(from: 0, to: bytes.count, by: Self.pieceBytes) {
+            let count = Int32(min(Self.pieceBytes, bytes.count - start))
+            try waiting { () throws(MPIError) in
+                try check(
+                    MPI_Bcast(bytes.baseAddress! + start, count, ompi_byte(), Int32(root), handle), "MPI_Bcast")
+            }
+        }
     }
 
     /// Collects the values of all ranks, as many from each as it has.
@@ -37,8 +51,10 @@ extension Communicator {
         let stride = MemoryLayout<Element>.stride
         var byteCounts = [Int64](repeating: 0, count: size)
         var mine = Int64(values.count * stride)
-        try check(
-            MPI_Allgather(&mine, 1, ompi_int64(), &byteCounts, 1, ompi_int64(), handle), "MPI_Allgather")
+        try waiting { () throws(MPIError) in
+            try check(
+                MPI_Allgather(&mine, 1, ompi_int64(), &byteCounts, 1, ompi_int64(), handle), "MPI_Allgather")
+        }
         var results: [[Element]] = byteCounts.map { Self.zeros(Int($0) / stride) }
 
         // Pieces of all ranks' values, together at most `pieceBytes`, one MPI call each.
@@ -49,6 +65,8 @@ extension Communicator {
             let counts = byteCounts.map { Int32(max(0, min(piece, Int($0) - start))) }
             var offsets: [Int32] = [0]
             for count in counts.dropLast() { offsets.append(offsets.last! + count) }
+            board.setWaiting(true)
+            defer { board.setWaiting(false) }
             let code = values.withUnsafeBytes { sent in
                 MPI_Allgatherv(
                     counts[rank] > 0 ? sent.baseAddress! + start : nil, counts[rank], ompi_byte(), &arrived, counts,

@@ -13,6 +13,8 @@ public struct Communicator {
     public let localRank: Int, localSize: Int
     /// The names of the hosts, by rank.
     public let hostNames: [String]
+    /// How far each rank of this node has come.
+    public let board: ProgressBoard
     /// MPI's handle; nil for one process alone.
     let handle: MPI_Comm?
 
@@ -24,7 +26,9 @@ public struct Communicator {
 
     /// One process by itself; MPI is not initialised.
     public static func alone() -> Communicator {
-        Communicator(rank: 0, size: 1, localRank: 0, localSize: 1, hostNames: [ownHostName()], handle: nil)
+        Communicator(
+            rank: 0, size: 1, localRank: 0, localSize: 1, hostNames: [ownHostName()],
+            board: ProgressBoard(rank: 0), handle: nil)
     }
 
     /// All ranks of this job if the process was launched as one of them, else the process alone.
@@ -54,13 +58,23 @@ public struct Communicator {
             MPI_Comm_split_type(world, Int32(MPI_COMM_TYPE_SHARED), Int32(rank), ompi_info_null(), &node),
             "MPI_Comm_split_type")
         let (localRank, localSize) = try place(in: node!)
+        let board = try ProgressBoard.shared(by: node!, count: localSize, own: localRank, rank: rank)
         try check(MPI_Comm_free(&node), "MPI_Comm_free")
 
         let unnamed = Communicator(
-            rank: rank, size: size, localRank: localRank, localSize: localSize, hostNames: [], handle: world)
+            rank: rank, size: size, localRank: localRank, localSize: localSize, hostNames: [], board: board,
+            handle: world)
         let names = try unnamed.allGather(Array(ownHostName().utf8)).map { String(decoding: $0, as: UTF8.self) }
         return Communicator(
-            rank: rank, size: size, localRank: localRank, localSize: localSize, hostNames: names, handle: world)
+            rank: rank, size: size, localRank: localRank, localSize: localSize, hostNames: names, board: board,
+            handle: world)
+    }
+
+    /// Calls `body`, which waits for other ranks, and says so on the board meanwhile.
+    func waiting<Result>(_ body: () throws(MPIError) -> Result) throws(MPIError) -> Result {
+        board.setWaiting(true)
+        defer { board.setWaiting(false) }
+        return try body()
     }
 
     /// Ends MPI after all ranks have called this; no collective call may follow. Nothing for one process alone.

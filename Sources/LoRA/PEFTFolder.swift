@@ -57,16 +57,16 @@ public struct PEFTFolder: Sendable, Equatable {
     /// - Throws: `WeightFileError` naming the file and the key or tensor for what is missing, malformed or not supported.
     public static func read(_ path: String) throws -> PEFTFolder {
         let configPath = "\(path)/\(configName)"
-        guard FileBytes.exists(configPath) else {
+        guard FileSystem.exists(configPath) else {
             throw WeightFileError(
                 file: path,
                 reason: "is not an adapter folder: \(configName) is missing (PEFT's save_pretrained writes it)")
         }
         let config = try AdapterConfig(json: try SmallFile.bytes(configPath), file: configPath)
         let weightsPath = "\(path)/\(weightsName)"
-        guard FileBytes.exists(weightsPath) else {
+        guard FileSystem.exists(weightsPath) else {
             let pickle = "\(path)/adapter_model.bin"
-            guard FileBytes.exists(pickle) else {
+            guard FileSystem.exists(pickle) else {
                 throw WeightFileError(file: path, reason: "\(weightsName) is missing")
             }
             throw WeightFileError(

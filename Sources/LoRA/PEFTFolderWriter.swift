@@ -8,11 +8,11 @@ extension PEFTFolder {
     ///   - files: paths of further files (the tokenizer's) to copy into the folder under their own names.
     /// - Throws: `WeightFileError` if a file cannot be written, or does not read back as it was written.
     public func write(to path: String, copying files: [String] = []) throws {
-        try FileBytes.makeFolder(path)
+        try FileSystem.makeFolder(path)
         let suffix = ".partial"
         var names: [String] = []
         for file in files {
-            guard let bytes = try FileBytes.read(file) else { throw WeightFileError(file: file, reason: "is missing") }
+            guard let bytes = try FileSystem.read(file) else { throw WeightFileError(file: file, reason: "is missing") }
             let name = String(file.split(separator: "/").last ?? "")
             try Self.writeChecked(bytes, to: "\(path)/\(name)\(suffix)")
             names.append(name)
@@ -28,14 +28,14 @@ extension PEFTFolder {
             throw WeightFileError(file: weightsPath, reason: "does not read back as it was written; is the disk sound?")
         }
         for name in names + [Self.configName, Self.weightsName] {
-            try FileBytes.rename("\(path)/\(name)\(suffix)", to: "\(path)/\(name)")
+            try FileSystem.rename("\(path)/\(name)\(suffix)", to: "\(path)/\(name)")
         }
-        try FileBytes.flushFolder(path)
+        try FileSystem.flushFolder(path)
     }
 
     private static func writeChecked(_ bytes: [UInt8], to path: String) throws {
-        try FileBytes.write(bytes, to: path)
-        guard try FileBytes.read(path) == bytes else {
+        try FileSystem.write(bytes, to: path)
+        guard try FileSystem.read(path) == bytes else {
             throw WeightFileError(file: path, reason: "does not read back as it was written; is the disk sound?")
         }
     }

@@ -15,6 +15,15 @@ public struct BaseModel: Sendable {
     public let gguf: GGUFFile?
     /// The folder or file.
     public let path: String
+    /// The files that hold the weights, each once.
+    public let files: [WeightFile]
+
+    /// A file of weights.
+    public struct WeightFile: Sendable {
+        public let file: MappedFile
+        /// Where its first tensor begins.
+        public let headerBytes: Int
+    }
 
     /// The weights of one layer. Shapes: q (heads · headSize, hidden), k and v (keyHeads · headSize, hidden),
     /// o (hidden, heads · headSize), gate and up (intermediate, hidden), down (hidden, intermediate).
@@ -47,6 +56,7 @@ public struct BaseModel: Sendable {
         self.path = path
         self.config = config
         self.gguf = gguf
+        files = Self.files(of: tensors)
         func vector(_ name: String, _ count: Int, order: StoredMatrix.RowOrder = .plain) throws -> ConstantMatrix {
             let values = try tensors.weight(name, shape: [count]).floats()
             return ConstantMatrix(columns: count, values: order.sorted(values))
@@ -74,6 +84,15 @@ public struct BaseModel: Sendable {
                 inputNorm: try vector(names.inputNorm(layer), config.hidden),
                 postAttentionNorm: try vector(names.postAttentionNorm(layer), config.hidden), linears: linears)
         }
+    }
+
+    private static func files(of tensors: TensorCollection) -> [WeightFile] {
+        var files: [WeightFile] = []
+        for tensor in tensors.tensors where files.last?.file !== tensor.file {
+            // Tensors come in the order of the files and of their places.
+            files.append(WeightFile(file: tensor.file, headerBytes: tensor.range.lowerBound))
+        }
+        return files
     }
 
     /// The linear maps that can be adapted, those that share an input together.

@@ -16,6 +16,7 @@ extension BaseModel {
         let ones = ConstantMatrix(columns: config.hidden, values: [Float](repeating: 1, count: config.hidden))
         path = name
         gguf = nil
+        files = []
         self.config = config
         embedding = matrix(config.vocabulary, config.hidden)
         head = config.tiedEmbeddings ? embedding : matrix(config.vocabulary, config.hidden)

@@ -1,3 +1,4 @@
+import CKernels
 import COpenBLAS
 
 /// c = alpha · op(a) · op(b) + beta · c in Float on one thread, by OpenBLAS.
@@ -35,4 +36,10 @@ public func gemm(
 /// What OpenBLAS says of itself: version and the kernels it chose for this CPU.
 public func openBLASDescription() -> String {
     String(cString: openblas_get_config()) + " core " + String(cString: openblas_get_corename())
+}
+
+/// What decides the last bits of a result on this machine: the instructions of the program's own kernels, and OpenBLAS's version
+/// and kind of kernels.
+public func numericsFingerprint() -> String {
+    "bf16 \(bf16Instructions.rawValue), kernels \(ck_best_isa().rawValue), \(openBLASDescription())"
 }

@@ -71,6 +71,43 @@ public struct ParameterLayout: Sendable, Equatable {
         Array(UnsafeRawBufferPointer(start: storage.baseAddress, count: layout.count * 4))
     }
 
+    /// Calls `body` with the elements of one entry as bytes, where they are.
+    public func withBytes<Result>(
+        entry index: Int, _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) rethrows -> Result {
+        let entry = layout.entries[index]
+        return try body(UnsafeRawBufferPointer(start: storage.baseAddress! + entry.offset, count: entry.count * 4))
+    }
+
+    /// Calls `body` with all elements as bytes, where they are.
+    public func withMutableBytes<Result>(_ body: (UnsafeMutableRawBufferPointer) throws -> Result) rethrows -> Result {
+        try body(UnsafeMutableRawBufferPointer(start: storage.baseAddress, count: layout.count * 4))
+    }
+
+    /// A number that tells these elements from any others, but for one case in 2⁶⁴.
+    public func digest(on workers: Workers) -> UInt64 {
+        let chunk = 65_536
+        var parts = [UInt64](repeating: 0, count: (layout.count + chunk - 1) / chunk)
+        parts.withUnsafeMutableBufferPointer { parts in
+            nonisolated(unsafe) let parts = parts
+            workers.rows(parts.count, grain: 1) { range, _ in
+                for part in range {
+                    let first = part * chunk
+                    parts[part] = ck_digest(storage.baseAddress! + first, min(chunk, layout.count - first))
+                }
+            }
+        }
+        return parts.reduce(UInt64(layout.count)) { ($0 ^ $1) &* 0x9E37_79B9_7F4A_7C15 &+ ($0 >> 29) }
+    }
+
+    /// Sets the elements of one entry.
+    public func setBytes(entry index: Int, _ bytes: UnsafeRawBufferPointer) {
+        let entry = layout.entries[index]
+        precondition(bytes.count == entry.count * 4)
+        UnsafeMutableRawPointer(storage.baseAddress! + entry.offset).copyMemory(
+            from: bytes.baseAddress!, byteCount: bytes.count)
+    }
+
     /// Sets all elements from bytes that `bytes` gave.
     public func setBytes(_ bytes: [UInt8]) {
         precondition(bytes.count == layout.count * 4)

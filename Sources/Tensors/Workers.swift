@@ -8,6 +8,8 @@ public final class Workers: @unchecked Sendable {
     private let scratch: [UnsafeMutablePointer<Float>]
     private let crew: Crew
     private let isDry: Bool
+    /// Called by the caller's thread before each job, to show that work goes on; nil for nothing.
+    public var onJob: (@Sendable () -> Void)?
 
     /// Floats of scratch memory that each worker owns: a panel of widened weights and a tile beside it.
     static let scratchFloats = panelFloats + tileFloats
@@ -49,6 +51,7 @@ public final class Workers: @unchecked Sendable {
     /// call it again.
     public func run(_ tasks: Int, _ body: (_ task: Int, _ worker: Int) -> Void) {
         if tasks <= 0 || isDry { return }
+        onJob?()
         if count == 1 || tasks == 1 {
             for task in 0..<tasks { body(task, 0) }
             return

@@ -7,36 +7,6 @@ import Models
 import Tensors
 import Tokenizers
 
-/// Trains an adapter.
-/// - Parameters:
-///   - config: a config with `model.path`, `data.train` and `output.dir`.
-///   - options: what the command line adds.
-///   - world: the ranks; each calls this.
-///   - report: gets the run's events, on rank 0 only.
-/// - Throws: a `SharedError` where all ranks fail together; any other error where one rank fails.
-public func runTraining(
-    config: RunConfig, options: RunOptions, world: Communicator, report: (TrainingEvent) -> Void
-) throws {
-    let config = try agreed(config, world)
-    let session = try world.together { try Session(config: config, adapter: .config) }
-    var trainer = try Trainer(session, world: world, options: options)
-    let results = try world.together {
-        try world.rank == 0
-            ? RunResults(
-                RunFolder(config.output.dir!), overwrite: options.overwrite, configText: options.configText(config))
-            : nil
-    }
-    func emit(_ event: TrainingEvent) throws {
-        try results?.metrics.write(event)
-        if world.rank == 0 { report(event) }
-    }
-    try emit(.started(trainer.summary))
-    if let warning = try slowPrecisionWarning(session.config, world) { try emit(.warning(warning)) }
-    if let warning = try world.threadWarning(threads: trainer.engine.workers.count) { try emit(.warning(warning)) }
-    if options.debug { try trainer.check { try emit(.warning($0)) } }
-    try trainer.run(results: results, report: emit)
-}
-
 /// Evaluates a model on held-out data.
 /// - Parameters:
 ///   - config: a config with `model.path` and held-out data.

@@ -2,12 +2,16 @@
 public enum TrainingEvent: Sendable {
     /// Everything is loaded and the first step is next.
     case started(RunSummary)
+    /// The run goes on from this checkpoint, after so many of its steps.
+    case resumed(path: String, step: Int, totalSteps: Int)
     /// A step is done.
     case step(StepRecord)
     /// The held-out part was evaluated.
     case evaluated(EvaluationRecord)
-    /// An adapter was written to this folder.
+    /// A checkpoint or the adapter was written to this folder, and is on the disk.
     case saved(path: String)
+    /// The run ends after so many steps because it was asked to; its last checkpoint is in this folder.
+    case stopped(step: Int, path: String?)
     /// The last step is done and the results are written.
     case finished(FinishSummary)
     /// Something that the user should know and that does not stop the run.
@@ -71,10 +75,13 @@ public struct StepRecord: Sendable {
     public var tokensPerSecond: Double
     /// The longest time that a rank waited for the others in this step, in seconds.
     public var waitSeconds: Double
+    /// The time that the update waited for a checkpoint to be written, in seconds.
+    public var saveSeconds: Double
 
     public init(
         step: Int, totalSteps: Int, epoch: Double, loss: Double, learningRate: Double, gradNorm: Double, tokens: Int,
-        trainedTokens: Int, seconds: Double, tokensPerSecond: Double, waitSeconds: Double
+        trainedTokens: Int, seconds: Double, tokensPerSecond: Double, waitSeconds: Double,
+        saveSeconds: Double = 0
     ) {
         self.step = step
         self.totalSteps = totalSteps
@@ -87,6 +94,7 @@ public struct StepRecord: Sendable {
         self.seconds = seconds
         self.tokensPerSecond = tokensPerSecond
         self.waitSeconds = waitSeconds
+        self.saveSeconds = saveSeconds
     }
 }
 

@@ -8,7 +8,9 @@ import JSONText
 /// snake_case. A number that is not finite is null.
 public final class MetricsFile {
     private let handle: FileHandle
-    private let path: String
+    let path: String
+    /// Bytes of the whole lines in it.
+    private(set) var byteCount: Int
     private let now: () -> Double
 
     /// Opens the file for lines to be added, after those that it has.
@@ -25,7 +27,7 @@ public final class MetricsFile {
         guard let handle = FileHandle(forWritingAtPath: path) else {
             throw InputError(path, reason: "the file cannot be written")
         }
-        try handle.seekToEnd()
+        byteCount = Int(try handle.seekToEnd())
         self.handle = handle
         self.path = path
         self.now = now ?? { Date().timeIntervalSince1970 }
@@ -33,14 +35,28 @@ public final class MetricsFile {
 
     deinit { try? handle.close() }
 
+    /// Lines that could not be written yet, such as to a full disk; they come before the next.
+    private(set) var waiting = Data()
+
     /// Adds the line of an event.
-    /// - Throws: `InputError` if it cannot be written.
+    /// - Throws: `InputError` if it cannot be written; then it waits for the next.
     public func write(_ event: TrainingEvent) throws {
         let time = JSON.number((now() * 1000).rounded() / 1000)
         let line = JSON.object(JSONObject([("event", .string(event.name)), ("time", time)] + event.members))
+        waiting += Data((line.text() + "\n").utf8)
+        try flush()
+    }
+
+    /// Writes the lines that wait.
+    /// - Throws: `InputError` if they cannot be written; they go on waiting.
+    func flush() throws {
         do {
-            try handle.write(contentsOf: Data((line.text() + "\n").utf8))
+            try handle.write(contentsOf: waiting)
+            byteCount += waiting.count
+            waiting.removeAll()
         } catch {
+            // No half of a line stays.
+            try? handle.truncate(atOffset: UInt64(byteCount))
             throw InputError(path, reason: "the line of an event cannot be written: \(error.localizedDescription)")
         }
     }
@@ -51,9 +67,11 @@ extension TrainingEvent {
     public var name: String {
         switch self {
         case .started: "started"
+        case .resumed: "resumed"
         case .step: "step"
         case .evaluated: "evaluated"
         case .saved: "saved"
+        case .stopped: "stopped"
         case .finished: "finished"
         case .warning: "warning"
         }
@@ -79,9 +97,13 @@ extension TrainingEvent {
                 ("grad_norm", finite(step.gradNorm)), ("tokens", integer(step.tokens)),
                 ("trained_tokens", integer(step.trainedTokens)), ("seconds", finite(step.seconds)),
                 ("tokens_per_second", finite(step.tokensPerSecond)), ("wait_seconds", finite(step.waitSeconds)),
+                ("save_seconds", finite(step.saveSeconds)),
             ]
+        case .resumed(let path, let step, let total):
+            [("path", .string(path)), ("step", integer(step)), ("total_steps", integer(total))]
         case .evaluated(let evaluation): evaluation.members
         case .saved(let path): [("path", .string(path))]
+        case .stopped(let step, let path): [("step", integer(step)), ("path", path.map { .string($0) } ?? .null)]
         case .finished(let run):
             [
                 ("steps", integer(run.steps)), ("seconds", finite(run.seconds)), ("tokens", integer(run.tokens)),

@@ -6,7 +6,7 @@ public import Tensors
 public struct Optimizer: Sendable {
     public let values: ParameterSlab, m: ParameterSlab, v: ParameterSlab
     /// Updates done.
-    public private(set) var steps = 0
+    public var steps = 0
     private let config: TrainingConfig
 
     /// Moments start at zero.

@@ -7,7 +7,7 @@ public struct RunFolder: Sendable {
     public init(_ path: String) { self.path = path }
 
     /// What a run leaves behind.
-    public static let resultNames = ["adapter", "checkpoints", "config.yaml", "metrics.jsonl"]
+    public static let resultNames = ["adapter", "checkpoints", "config.yaml", "metrics.jsonl", "status.json"]
 
     /// The results of a run that are in the folder.
     public var results: [String] {

@@ -4,20 +4,35 @@ public struct RunOptions: Sendable {
     public var threads: Int?
     /// Whether gradients are checked against finite differences and every layer's output for numbers that are not
     /// finite.
-    public var debug: Bool
+    public var debug = false
     /// Whether results that are in the output folder are removed.
-    public var overwrite: Bool
+    public var overwrite = false
+    /// The checkpoint to go on from; nil for a new run.
+    public var resume: Resume?
+    /// Whether a resumed run may differ from its checkpoint in what decides results.
+    public var acceptChanges = false
+    /// Whether the whole base is hashed before the first step.
+    public var verifyBase = false
+    /// Gets wishes to stop.
+    public var stop = StopRequest()
+    /// Whether SIGUSR1, SIGTERM and SIGINT are wishes to stop. They must be caught then (`StopSignals.catchAll`).
+    public var takesSignals = false
+    /// When the run must have ended.
+    public var deadline: StopDeadline?
+    /// Says what cannot wait for an event, from any thread.
+    public var say: @Sendable (String) -> Void = { _ in }
     /// The text of `config.yaml` for a resolved config.
     public var configText: @Sendable (RunConfig) throws -> String
 
-    public init(
-        threads: Int? = nil, debug: Bool = false, overwrite: Bool = false,
-        configText: @escaping @Sendable (RunConfig) throws -> String
-    ) {
-        self.threads = threads
-        self.debug = debug
-        self.overwrite = overwrite
-        self.configText = configText
+    /// - Parameter configText: the text of `config.yaml` for a resolved config.
+    public init(configText: @escaping @Sendable (RunConfig) throws -> String) { self.configText = configText }
+
+    /// Which checkpoint a run goes on from.
+    public enum Resume: Sendable, Equatable {
+        /// The newest whole one of the output folder; without any, the run begins.
+        case auto
+        /// That of a folder.
+        case path(String)
     }
 }
 

@@ -12,6 +12,10 @@ public struct StepSums: Sendable {
     public var sawNonFinite = false, sawOutOfRange = false
     /// Seconds that this rank waited for the last one.
     public var waitSeconds = 0.0
+    /// Positions in the batch of the examples of this rank's micro-batches whose loss or gradient was NaN, infinite or out of range.
+    public var wrong: [Int] = []
+    /// What the ranks told each other, summed.
+    public var notes: [Int64] = []
 }
 
 /// Runs the micro-batches of a global batch that fall to this rank, and adds up over ranks. Which rank computes what leaves no
@@ -104,23 +108,28 @@ public struct StepEngine {
     ///   - load: gives an example of the batch by position.
     ///   - dropout: of this step, or nil. With dropout no size may name a prefix.
     ///   - sums: are set to zero first; then the same on every rank.
+    ///   - notes: numbers, as many on each rank, that are added up with the losses; asked for when this rank's work is done.
     /// - Returns: what all ranks know of the step.
     /// - Throws: what `load` throws, and `MPIError`.
     public func train(
-        _ sizes: [ExampleSize], load: Load, dropout: Decoder.Dropout?, into sums: ExactSums
+        _ sizes: [ExampleSize], load: Load, dropout: Decoder.Dropout?, into sums: ExactSums,
+        notes: () -> [Int64] = { [] }
     ) throws -> StepSums {
         sums.zero()
         let trained = sizes.reduce(0) { $0 + $1.trained }
         var step = StepSums()
         for piece in share(of: sizes, cut.pieces(sizes)) {
             let batch = try pack(piece, sizes, load)
-            step.loss.add(
-                decoder.train(
-                    batch, factor: 1 / Float(trained), dropout: dropout, addingTo: sums, arena: arena, on: workers))
+            let wasWrong = sums.sawNonFinite || sums.sawOutOfRange
+            let loss = decoder.train(
+                batch, factor: 1 / Float(trained), dropout: dropout, addingTo: sums, arena: arena, on: workers)
+            if !loss.isFinite || !wasWrong && (sums.sawNonFinite || sums.sawOutOfRange) { step.wrong += piece }
+            step.loss.add(loss)
         }
         step.tokens = sizes.reduce(0) { $0 + $1.tokens }
         step.sawNonFinite = sums.sawNonFinite
         step.sawOutOfRange = sums.sawOutOfRange || sums.couldOverflow(ranks: world.size)
+        step.notes = notes()
         step.waitSeconds = try unsafe sums.withIntegers { try unsafe world.allReduceExact($0) }
         return try summed(step)
     }
@@ -168,6 +177,8 @@ public struct StepEngine {
             step.loss.units, step.loss.tokens, step.loss.isFinite ? 0 : 1, step.sawNonFinite ? 1 : 0,
             step.sawOutOfRange ? 1 : 0,
         ]
+        let own = numbers.count
+        numbers += step.notes
         try world.allReduceSum(&numbers)
         var total = step
         total.loss.units = numbers[0]
@@ -175,6 +186,7 @@ public struct StepEngine {
         total.loss.isFinite = numbers[2] == 0
         total.sawNonFinite = numbers[3] != 0
         total.sawOutOfRange = numbers[4] != 0
+        total.notes = Array(numbers[own...])
         return total
     }
 }

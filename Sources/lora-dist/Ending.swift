@@ -41,7 +41,9 @@ func onAllRanks(_ work: (Communicator) throws -> Void) throws {
         try work(world)
         try world.finish()
     } catch let error as SharedError {
-        if world.rank == 0 { writeError(message(of: error)) }
+        if world.rank == 0 {
+            writeError(error.exitCode == stoppedExitCode ? printable(error.description) : message(of: error))
+        }
         do { try world.finish() } catch { world.abort(code: 1) }
         exit(error.exitCode)
     } catch {

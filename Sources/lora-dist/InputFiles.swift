@@ -48,13 +48,15 @@ enum InputFiles {
 
     /// Looks at the folder that training writes.
     /// - Throws: `ConfigError` if results are in it and may not be removed; `InputError` if it cannot be written.
-    static func checkOutput(_ config: RunConfig, overwrite: Bool) throws {
+    static func checkOutput(_ config: RunConfig, mayHoldResults: Bool) throws {
         guard let path = config.output.dir else { return }
         let folder = RunFolder(path)
-        if !overwrite, let result = folder.results.first {
+        if !mayHoldResults, let result = folder.results.first {
             throw ConfigError(
                 key: "output.dir",
-                reason: "\(path) holds the results of a run (\(result)); give --overwrite or another folder")
+                reason:
+                    "\(path) holds the results of a run (\(result)); give --resume auto to go on with it, --overwrite, or "
+                    + "another folder")
         }
         try folder.checkWritable()
     }

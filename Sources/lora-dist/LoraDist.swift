@@ -8,7 +8,8 @@ struct LoraDist: ParsableCommand {
             Example:
               mpirun -n 2 --bind-to none lora-dist train --config configs/quickstart.yaml
 
-            Exit codes: 0 done, 2 wrong usage or config, 3 wrong input data or files, 1 anything else.
+            Exit codes: 0 done, 2 wrong usage or config, 3 wrong input data or files, 75 stopped on request with a \
+            checkpoint, 1 anything else.
             """,
         subcommands: [Train.self, Eval.self, Generate.self, Inspect.self, Bench.self])
 

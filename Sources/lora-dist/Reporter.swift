@@ -20,6 +20,11 @@ final class Reporter {
     func report(_ event: TrainingEvent) {
         switch event {
         case .started(let run): for line in Self.lines(run) { logger.info("\(line)") }
+        case .resumed(let path, let step, let total):
+            logger.info(
+                step < total
+                    ? "going on from \(path), after step \(step) of \(total)"
+                    : "\(path): all \(total) steps are done; a higher training.max_steps would add more")
         case .step(let step): report(step)
         case .evaluated(let evaluation):
             logger.info(
@@ -28,6 +33,7 @@ final class Reporter {
                 \(evaluation.step)\(evaluation.isBest ? ", the best so far" : "")
                 """)
         case .saved(let path): logger.info("saved \(path)")
+        case .stopped: console.progress("")
         case .finished(let run):
             console.progress("")
             for line in Self.lines(run) { logger.info("\(line)") }

@@ -52,6 +52,16 @@ let executable: String = {
     return bundle.deletingLastPathComponent().appendingPathComponent("lora-dist").path
 }()
 
+/// What a launched program finds in its environment: nothing of a launcher that runs these tests.
+let launchEnvironment: [String: String] = {
+    var environment = ProcessInfo.processInfo.environment
+    for name in environment.keys where name.hasPrefix("OMPI_") || name.hasPrefix("PMIX_") { environment[name] = nil }
+    environment["OMPI_ALLOW_RUN_AS_ROOT"] = "1"
+    environment["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"
+    environment["COLUMNS"] = "80"
+    return environment
+}()
+
 /// Runs the program to its end.
 /// - Parameters:
 ///   - arguments: what stands after its name.
@@ -82,12 +92,7 @@ func run(
     process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: output.write("", to: "stdout")))
     process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: output.write("", to: "stderr")))
     if let folder { process.currentDirectoryURL = URL(fileURLWithPath: folder) }
-    var environment = ProcessInfo.processInfo.environment
-    for name in environment.keys where name.hasPrefix("OMPI_") || name.hasPrefix("PMIX_") { environment[name] = nil }
-    environment["OMPI_ALLOW_RUN_AS_ROOT"] = "1"
-    environment["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"
-    environment["COLUMNS"] = "80"
-    process.environment = environment
+    process.environment = launchEnvironment
 
     let ended = DispatchSemaphore(value: 0)
     process.terminationHandler = { _ in ended.signal() }

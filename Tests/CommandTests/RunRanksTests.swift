@@ -26,7 +26,7 @@ import Testing
         let metrics = try comparable("alone")
         let norms = try tiny.numbers("grad_norm", of: "step", "alone")
         #expect(norms.count == 8 && norms.contains { $0 > 0.5 }, "nothing is clipped: \(norms)")
-        #expect(metrics.count == 8 + 3 + 1 + 1, "\(metrics)")
+        #expect(metrics.count == 8 + 3 + 1 + 2, "\(metrics)")
         for (ranks, threads) in [(nil, 2), (1, 1), (2, 1), (3, 1), (4, 1), (2, 2), (3, 2), (4, 2)] as [(Int?, Int)] {
             let folder = "ranks\(ranks ?? 0)-threads\(threads)"
             try tiny.trains(settings + more + ["training.threads=\(threads)"], into: folder, ranks: ranks)
@@ -82,7 +82,7 @@ import Testing
 
     /// The lines of all events but the first, without times.
     private func comparable(_ folder: String) throws -> [String] {
-        let times = ["time", "seconds", "tokens_per_second", "wait_seconds", "path", "adapter_path"]
+        let times = ["time", "seconds", "tokens_per_second", "wait_seconds", "save_seconds", "path", "adapter_path"]
         // More threads than cores are warned of; that is all they change.
         let events = try tiny.events(folder).dropFirst().filter { event in
             !(event["message"]?.string ?? "").contains("threads share")

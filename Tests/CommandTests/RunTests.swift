@@ -21,7 +21,7 @@ extension ProgramTests {
             #expect(config.contains("  learning_rate: 0.0002\n") && config.contains("  template_date: "), "\(config)")
             let events = try String(decoding: tiny.bytes("run/metrics.jsonl"), as: UTF8.self).split(separator: "\n")
                 .map { try JSON(parsing: String($0))["event"]?.string }
-            #expect(events == ["started", "step", "evaluated", "step", "evaluated", "saved", "finished"])
+            #expect(events == ["started", "step", "evaluated", "step", "evaluated", "saved", "saved", "finished"])
 
             let again = try tiny.train()
             #expect(again.exitCode == 2 && again.errors.first?.contains("--overwrite") == true, "\(again)")

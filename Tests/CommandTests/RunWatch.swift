@@ -30,13 +30,7 @@ struct RunWatch {
         process.standardError = try FileHandle(
             forWritingTo: URL(fileURLWithPath: output.write("", to: "stderr")))
         process.currentDirectoryURL = URL(fileURLWithPath: folder)
-        var environment = ProcessInfo.processInfo.environment
-        for name in environment.keys where name.hasPrefix("OMPI_") || name.hasPrefix("PMIX_") {
-            environment[name] = nil
-        }
-        environment["OMPI_ALLOW_RUN_AS_ROOT"] = "1"
-        environment["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"
-        process.environment = environment
+        process.environment = launchEnvironment
         launch = Date().timeIntervalSince1970
         try process.run()
         var (most, moments) = (0, 0)
@@ -57,7 +51,7 @@ struct RunWatch {
     }
 
     /// The processes that run the program: a process and all that descend from it.
-    private static func processes(below root: Int32) -> [Int32] {
+    static func processes(below root: Int32) -> [Int32] {
         var children: [Int32: [Int32]] = [:]
         for name in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] {
             guard let id = Int32(name), let stat = try? String(contentsOfFile: "/proc/\(id)/stat", encoding: .utf8),

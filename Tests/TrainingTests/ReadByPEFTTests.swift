@@ -34,8 +34,10 @@ import WeightFiles
         config.training.learningRate = isTiny ? 0.02 : 2e-3
         config.training.threads = 2
         var path = ""
+        var options = RunOptions { $0.tree.text() }
+        options.overwrite = true
         try runTraining(
-            config: config, options: RunOptions(overwrite: true, configText: { $0.tree.text() }), world: .alone()
+            config: config, options: options, world: .alone()
         ) { event in
             if case .finished(let summary) = event { path = summary.adapterPath }
         }

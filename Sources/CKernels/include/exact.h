@@ -10,3 +10,5 @@ int ck_exact_add(const float *x, int64_t *sums, size_t n);
 double ck_exact_largest(const int64_t *sums, size_t n);
 // Σ (sums[i]·2^-48)² in float64, in index order by fixed lanes.
 double ck_exact_sum_of_squares(const int64_t *sums, size_t n);
+// A number that tells these words from any others, but for one case in 2^64.
+uint64_t ck_digest(const float *x, size_t n);

@@ -31,8 +31,20 @@ public struct TrainingConfig: Sendable, Equatable {
     public var loggingSteps = 10
     /// The held-out loss every so many steps; nil for once, after the last step.
     public var evalSteps: Int?
-    /// The adapter is saved every so many steps, and after the last.
+    /// A checkpoint is saved every so many steps, and after the last.
     public var saveSteps = 500
+    /// Only so many of the newest checkpoints are kept, and that of the best evaluation; nil to keep all.
+    public var saveTotalLimit: Int?
+    /// Whether a checkpoint is saved after every evaluation that is the best so far.
+    public var saveOnBest = false
+    public var onSaveError = OnSaveError.warn
+    public var onNonfinite = OnNonfinite.stop
+    /// Ranks compare what they hold every so many steps, and before a checkpoint counts as saved.
+    public var auditSteps = 100
+    /// The seconds after which a rank that comes no further ends the job.
+    public var collectiveTimeout = 300.0
+    /// The seconds that a step may take to end once the run is asked to stop.
+    public var stopGrace = 20.0
     /// Training ends after so many evaluations in a row without a better held-out loss; nil for never.
     public var earlyStoppingPatience: Int?
     /// Whether the adapter that is left at the end is that of the best evaluation, not of the last step.
@@ -48,6 +60,20 @@ public struct TrainingConfig: Sendable, Equatable {
         case none
         /// The input of each layer; backward runs the layer forward again. The same bits, slower, for less memory.
         case block
+    }
+
+    /// What becomes of a run when a checkpoint cannot be written.
+    public enum OnSaveError: String, Sendable, CaseIterable {
+        /// It goes on, with a warning; the checkpoints before stay.
+        case warn
+        case stop
+    }
+
+    /// What becomes of a step whose loss or gradient is NaN or infinite.
+    public enum OnNonfinite: String, Sendable, CaseIterable {
+        case stop
+        /// The adapter stays as it is, with a warning, and the next step follows.
+        case skip
     }
 
     /// How the learning rate goes on after the warm-up.
@@ -95,6 +121,13 @@ extension TrainingConfig: ConfigSection {
         .integer("logging_steps", \.loggingSteps),
         .integer("eval_steps", \.evalSteps),
         .integer("save_steps", \.saveSteps),
+        .integer("save_total_limit", \.saveTotalLimit),
+        .flag("save_on_best", \.saveOnBest),
+        .choice("on_save_error", \.onSaveError),
+        .choice("on_nonfinite", \.onNonfinite),
+        .integer("audit_steps", \.auditSteps),
+        .number("collective_timeout", \.collectiveTimeout, .between(1, 1_000_000)),
+        .number("stop_grace", \.stopGrace, .between(0, 1_000_000)),
         .integer("early_stopping_patience", \.earlyStoppingPatience),
         .flag("load_best_model_at_end", \.loadBestModelAtEnd),
         .integer("threads", \.threads, atMost: 1024),
