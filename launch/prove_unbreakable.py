@@ -15,11 +15,12 @@ import proof
 
 count, seed, program = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 chance = random.Random(seed)
+begin = time.monotonic()
 TIMEOUT = 3  # training.collective_timeout
 LONGEST = 60  # seconds that a run may take to end once it is interrupted
 SETTINGS = {
     "model.path": "model", "data.train": "rows.jsonl", "data.eval": "rows.jsonl", "data.template_date": "2025-01-01",
-    "lora.r": 4, "lora.lora_dropout": 0.1, "training.max_steps": 3000, "training.learning_rate": 1e-3,
+    "lora.r": 4, "lora.lora_dropout": 0.1, "training.max_steps": 2000, "training.learning_rate": 1e-3,
     "training.global_batch_size": 16, "training.eval_steps": 100, "training.save_steps": 40,
     "training.save_total_limit": 6, "training.logging_steps": 1000, "training.threads": 1,
     "training.collective_timeout": TIMEOUT, "training.stop_grace": 2, "output.dir": "run"}
@@ -33,9 +34,9 @@ class Broken(Exception):
 class Run:
     """One launch of the program on so many ranks."""
 
-    def __init__(self, work, ranks, limit=None):
+    def __init__(self, work, ranks, limit=None, **more):
         self.log = open(os.path.join(work, "log"), "w+", encoding="utf-8")
-        command = proof.command(program, ranks, SETTINGS, "--resume", "auto")
+        command = proof.command(program, ranks, {**SETTINGS, **more}, "--resume", "auto")
         if limit:
             # Writing beyond the limit is an error then, not a signal.
             command = ["bash", "-c", f"trap '' XFSZ; ulimit -f {limit}; exec \"$@\"", "bash"] + command
@@ -84,6 +85,10 @@ def newest(work):
     """The checkpoint with the most steps."""
     found = [p for p in glob.glob(os.path.join(work, "run/checkpoints/step-*")) if re.search(r"step-\d+$", p)]
     return max(found, key=lambda p: int(p.rsplit("-", 1)[1]), default=None)
+
+
+def tell(kind, text):
+    print(f"  {time.monotonic() - begin:6.1f} s  {kind:16} {text}", file=sys.stderr, flush=True)
 
 
 def is_whole(folder):
@@ -146,6 +151,7 @@ def storm(work, left):
             if folder:
                 damaged.add(folder)
                 used.append(kind)
+                tell(kind, os.path.relpath(folder, work))
             continue
         ranks = chance.randint(1, 4)
         fill = None
@@ -182,6 +188,7 @@ def storm(work, left):
         if kind == "wish to stop" and code not in (75, 138, 143) and "hangs" in text:
             raise Broken(f"asked to stop, the run ended with {code}:\n{text}")
         used.append(kind)
+        tell(kind, f"{ranks} rank{'s' if ranks > 1 else ''}, exit code {code}")
         # What was reported as saved is whole, but for what this storm spoiled and what the limit took away.
         for folder in sorted(saved - damaged):
             if os.path.isdir(folder) and not is_whole(folder):
@@ -192,14 +199,13 @@ def storm(work, left):
 
 
 def main():
-    begin = time.monotonic()
     used = collections.Counter()
     mounted = []
     with tempfile.TemporaryDirectory() as root:
         try:
             straight = os.path.join(root, "straight")
             proof.tiny_run(straight)
-            if Run(straight, 1).wait(600) != 0:
+            if Run(straight, 1, **{"training.save_steps": 100_000}).wait(600) != 0:
                 raise Broken("the run without interruption failed")
             expected = proof.digest(os.path.join(straight, "run"))
             print(f"without interruption: {expected}", flush=True)
