@@ -215,7 +215,7 @@ def main():
                 work = os.path.join(root, f"storm-{campaign}")
                 proof.tiny_run(work)
                 os.makedirs(os.path.join(work, "run"))
-                mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", os.path.join(work, "run")]
+                mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", os.path.join(work, "run")]
                 if os.geteuid() == 0 and subprocess.run(mount, capture_output=True, check=False).returncode == 0:
                     mounted.append(os.path.join(work, "run"))
                 kinds = storm(work, count - sum(used.values()))

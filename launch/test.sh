@@ -24,5 +24,5 @@ launch/fuzz.sh 2
 # Short forms of the proofs, with the program that the tests have built.
 export LORA_DIST=.build-tests/release/lora-dist
 launch/prove-exact.sh tiny >/dev/null || fail "the result depends on ranks, threads or a resume" "launch/prove-exact.sh tiny"
-launch/prove-unbreakable.sh 12 || fail "an interruption broke a run" "the lines above name it"
+launch/prove-unbreakable.sh 6 || fail "an interruption broke a run" "the lines above name it"
 say "all checks passed"
