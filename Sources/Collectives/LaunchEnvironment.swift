@@ -31,6 +31,21 @@ public struct LaunchEnvironment: Sendable, Equatable {
         }
     }
 
+    /// How many processes the launcher started, where each of them would take itself for the only one: another MPI's mpirun, or srun
+    /// without PMIx. Nil if there is no sign of that.
+    /// - Parameters:
+    ///   - variables: of the environment.
+    ///   - size: the ranks that this program's MPI knows of.
+    /// - Returns: the count.
+    public static func strangers(_ variables: [String: String], size: Int) -> Int? {
+        guard size == 1, variables["OMPI_COMM_WORLD_SIZE"] == nil else { return nil }
+        // Slurm's steps; MPICH's and Intel's launchers; PMI's own name of the size.
+        let counts = ["SLURM_STEP_NUM_TASKS", "PMI_SIZE", "MPI_LOCALNRANKS"].compactMap {
+            variables[$0].flatMap { Int($0) }
+        }
+        return counts.first { $0 > 1 }
+    }
+
     /// What this process was told; nil if it was started by itself.
     public static var current: LaunchEnvironment? { LaunchEnvironment(ProcessInfo.processInfo.environment) }
 }

@@ -16,6 +16,7 @@ import Tensors
 public func runTraining(
     config: RunConfig, options: RunOptions, world: Communicator, report: (TrainingEvent) -> Void
 ) throws {
+    try world.refuseStrangers()
     let guards = RunGuards(config.training, options, world)
     defer { world.board.enter(.finished, step: 0) }
     try world.agreeOnProgram(config)

@@ -22,4 +22,15 @@ struct LaunchEnvironmentTests {
     func aProcessByItself(variables: [String: String]) {
         #expect(LaunchEnvironment(variables) == nil)
     }
+
+    /// Several processes that each believe to be the only one are found out; those of Open MPI, and one alone, are not.
+    @Test func strangers() {
+        #expect(LaunchEnvironment.strangers(["SLURM_STEP_NUM_TASKS": "4"], size: 1) == 4)
+        #expect(LaunchEnvironment.strangers(["PMI_SIZE": "2", "PMI_RANK": "0"], size: 1) == 2)
+        #expect(LaunchEnvironment.strangers(["SLURM_STEP_NUM_TASKS": "4"], size: 4) == nil)
+        #expect(LaunchEnvironment.strangers(["SLURM_STEP_NUM_TASKS": "1"], size: 1) == nil)
+        #expect(
+            LaunchEnvironment.strangers(["SLURM_STEP_NUM_TASKS": "2", "OMPI_COMM_WORLD_SIZE": "1"], size: 1) == nil)
+        #expect(LaunchEnvironment.strangers([:], size: 1) == nil)
+    }
 }

@@ -1,4 +1,5 @@
 import Collectives
+import Foundation
 import JSONText
 import LoRA
 import Tensors
@@ -86,6 +87,16 @@ struct Resumption {
 }
 
 extension Communicator {
+    /// Refuses to be one of many processes that do not know of each other.
+    /// - Throws: `ConfigError`.
+    func refuseStrangers() throws {
+        guard let count = LaunchEnvironment.strangers(ProcessInfo.processInfo.environment, size: size) else { return }
+        throw ConfigError(
+            reason:
+                "the launcher has started \(count) processes, and each takes itself for the only one: launch with Open "
+                + "MPI's mpirun, or with srun --mpi=pmix")
+    }
+
     /// Makes sure that all ranks run the same program with the same config.
     /// - Throws: the same `SharedError` on all ranks if one does not.
     func agreeOnProgram(_ config: RunConfig) throws {
