@@ -10,6 +10,8 @@ let common: [SwiftSetting] =
         .swiftLanguageMode(.v6), .enableUpcomingFeature("ExistentialAny"),
         .enableUpcomingFeature("MemberImportVisibility"), .enableUpcomingFeature("InternalImportsByDefault"),
     ] + strictness
+/// launch/sanitize.sh builds the engine and the readers alone for its short form.
+let isPart = ProcessInfo.processInfo.environment["LORA_DIST_PART"] != nil
 /// Targets that touch pointers: Tensors, Collectives, WeightFiles, JSONText. All others must say `unsafe` where they do.
 let safe: [SwiftSetting] = common + [.strictMemorySafety()]
 
@@ -111,3 +113,13 @@ let package = Package(
                     swiftSettings: common)
             ])
 )
+
+if isPart {
+    let part: Set<String> = [
+        "COpenMPI", "COpenBLAS", "CKernels", "KernelSets", "JSONText", "Tensors", "Collectives", "WeightFiles", "Layers",
+        "JSONTextTests", "TensorsTests", "WeightFilesTests", "LayersTests",
+    ]
+    package.targets.removeAll { !part.contains($0.name) }
+    package.products = []
+    package.dependencies = []
+}

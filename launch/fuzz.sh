@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fuzzes the readers of files that come from strangers: launch/fuzz.sh [SECONDS-PER-PARSER [PARSER…]], an hour for each
-# of them unless told otherwise, as many at a time as there are cores. A finding is a crash, more than 5 s of one core or more
-# than 2 GiB; its input is kept, and the exit code is 1. Runs of a minute or more go on from the inputs of earlier ones.
+# of them unless told otherwise, as many at a time as there are cores. A finding is a crash, more than 1 s of one core or more
+# than 256 MiB; its input is kept, and the exit code is 1. Runs of a minute or more go on from the inputs of earlier ones.
 set -euo pipefail
 # shellcheck source=launch/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"

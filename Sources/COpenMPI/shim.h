@@ -4,6 +4,7 @@
 static inline MPI_Comm ompi_comm_world(void) { return MPI_COMM_WORLD; }
 static inline MPI_Info ompi_info_null(void) { return MPI_INFO_NULL; }
 static inline MPI_Datatype ompi_int64(void) { return MPI_INT64_T; }
+static inline MPI_Datatype ompi_float(void) { return MPI_FLOAT; }
 static inline MPI_Datatype ompi_double(void) { return MPI_DOUBLE; }
 static inline MPI_Datatype ompi_byte(void) { return MPI_BYTE; }
 static inline MPI_Op ompi_sum(void) { return MPI_SUM; }

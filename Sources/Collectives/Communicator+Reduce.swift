@@ -25,6 +25,14 @@ extension Communicator {
         return secondsWaiting
     }
 
+    /// Adds floats over all ranks, element by element, in MPI's order: the last bits depend on the number of ranks. What exact sums
+    /// are compared with.
+    /// - Parameter values: as many on each rank.
+    /// - Throws: `MPIError`.
+    public func allReducePlain(_ values: UnsafeMutableBufferPointer<Float>) throws(MPIError) {
+        try reduce(values, ompi_float(), ompi_sum())
+    }
+
     /// Adds integers over all ranks, element by element, wrapping on overflow.
     /// - Parameter values: as many on each rank; then the sums.
     /// - Throws: `MPIError`.

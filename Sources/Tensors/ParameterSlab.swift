@@ -117,15 +117,33 @@ public struct ParameterLayout: Sendable, Equatable {
     }
 }
 
-/// Gradient sums that do not depend on the order of their summands: 64-bit integers in units of 2⁻⁴⁸ (range ±16,384, quantum
-/// 3.6e-15). Each summand is already divided by the trained tokens of the global batch.
+/// Gradient sums that do not depend on the order of their summands: 64-bit integers in units of 2⁻⁴⁸. Each summand is already
+/// divided by the trained tokens of the global batch.
+///
+/// A summand is rounded once, to the nearest unit, and sums are exact: n summands make an error of at most n · 2⁻⁴⁹ (1.8e-15 n),
+/// whatever their sizes and order. Summands must lie within ±16,384. Whether sums could leave 64 bits is told by the summands
+/// alone, so that every way of dealing them to ranks finds the same: the largest of each piece of work, added up over the
+/// pieces, must stay below 32,768 (`Piece.reach`).
 @safe public final class ExactSums: @unchecked Sendable {
     public let layout: ParameterLayout
     private let storage: UnsafeMutableBufferPointer<Int64>
-    /// A summand or sum was not finite.
-    public private(set) var sawNonFinite = false
-    /// A summand or sum left the range.
-    public private(set) var sawOutOfRange = false
+    /// What is known of the summands since `takePiece`.
+    private var piece = Piece()
+
+    /// What is known of the summands of a piece of work, which adds one to each element at most.
+    public struct Piece: Sendable, Equatable {
+        /// A summand was not finite.
+        public var sawNonFinite = false
+        /// A summand left the range.
+        public var sawOutOfRange = false
+        /// The largest magnitude of a summand.
+        public var largest: Float = 0
+
+        /// How far the piece can move sums, in units of 2⁻¹⁶, rounded up. To be added over pieces and ranks.
+        public var reach: Int64 { Int64((largest * 65_536).rounded(.up)) }
+        /// From here on a sum could leave 64 bits.
+        public static let reachLimit: Int64 = 32_768 << 16
+    }
 
     /// All sums zero.
     public init(_ layout: ParameterLayout) {
@@ -139,8 +157,13 @@ public struct ParameterLayout: Sendable, Equatable {
     /// Sets all sums to zero and forgets what was seen.
     public func zero() {
         storage.update(repeating: 0)
-        sawNonFinite = false
-        sawOutOfRange = false
+        piece = Piece()
+    }
+
+    /// What is known of the summands since the last call, or since all sums were zero.
+    public func takePiece() -> Piece {
+        defer { piece = Piece() }
+        return piece
     }
 
     /// Adds a matrix of the shape of the entries `indices` together, which must follow each other.
@@ -151,24 +174,23 @@ public struct ParameterLayout: Sendable, Equatable {
             gradient.columns == first.columns
                 && first.offset + gradient.rows * gradient.columns == last.offset + last.count)
         let wrong = Flags()
+        let most = LargestFloat()
         workers.rows(gradient.rows, grain: max(1, 8192 / max(gradient.columns, 1))) { range, _ in
+            var largest: Float = 0
             for row in range {
                 let target = storage.baseAddress! + first.offset + row * first.columns
-                wrong.insert(ck_exact_add(gradient.row(row), target, gradient.columns))
+                wrong.insert(ck_exact_add(gradient.row(row), target, gradient.columns, &largest))
             }
+            most.insert(largest)
         }
-        if wrong.value & 1 != 0 { sawNonFinite = true }
-        if wrong.value & 2 != 0 { sawOutOfRange = true }
+        piece.largest = max(piece.largest, most.value)
+        if wrong.value & 1 != 0 { piece.sawNonFinite = true }
+        if wrong.value & 2 != 0 { piece.sawOutOfRange = true }
     }
 
     /// Calls `body` with the integers, for the all-reduce.
     public func withIntegers<Result>(_ body: (UnsafeMutableBufferPointer<Int64>) throws -> Result) rethrows -> Result {
         try body(UnsafeMutableBufferPointer(start: storage.baseAddress, count: layout.count))
-    }
-
-    /// True if `ranks` sums as large as the largest here could leave 64 bits.
-    public func couldOverflow(ranks: Int) -> Bool {
-        ck_exact_largest(storage.baseAddress, layout.count) * Double(ranks) >= 32768
     }
 
     /// ‖sums‖₂ in float64, the same on every rank.

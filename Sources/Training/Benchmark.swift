@@ -48,6 +48,7 @@ public func runBenchmark(
     let seconds = median(steps.map(\.seconds))
     try world.barrier()
     let memory = ProcessMemory.own()
+    let sumCost = try SumCost(adapter.values.layout, on: workers, world)
     return BenchmarkResult(
         setting: bench.setting, seconds: seconds, shortest: steps.map(\.seconds).min()!,
         longest: steps.map(\.seconds).max()!, tokensPerSecond: Double(options.tokens) / seconds,
@@ -58,7 +59,7 @@ public func runBenchmark(
         gemmFLOPS: median(steps.map(\.rates.sgemm)), bf16FLOPS: median(steps.map(\.rates.bf16)),
         shareOfGEMM: median(steps.map { flops.total / $0.seconds / $0.rates.sgemm }),
         shareOfBF16: median(steps.map { flops.total / $0.seconds / $0.rates.bf16 }),
-        memory: memory, arenaBytes: arena.capacity + workers.scratchBytes,
+        sumCost: sumCost, memory: memory, arenaBytes: arena.capacity + workers.scratchBytes,
         allRanks: (
             try world.allGather([Double(options.tokens) / seconds]).joined().reduce(0, +),
             try world.sum(memory)
@@ -79,13 +80,13 @@ public func runProductSweep(
     for product in bench.decoder.stepProducts(tokens: options.tokens, on: workers) {
         try world.barrier()
         // As often as takes 20 ms, so that a clock's tick and the start of a job count for little.
-        let once = max(seconds(of: product.run), 1e-6)
+        let once = max(seconds(product.run), 1e-6)
         let repetitions = max(1, Int(0.02 / once))
         var times: [(seconds: Double, rate: Double)] = []
         for _ in 0..<options.steps {
             let rate =
                 bench.decoder.precision == .bf16 ? measureBF16GEMM(on: workers) : measureGEMM(on: workers)
-            let time = seconds(of: { for _ in 0..<repetitions { product.run() } }) / Double(repetitions)
+            let time = seconds({ for _ in 0..<repetitions { product.run() } }) / Double(repetitions)
             times.append((time, rate))
         }
         rates += times.map(\.rate)
@@ -185,9 +186,10 @@ private func randomBatch(_ lengths: [Int], vocabulary: Int) -> PackedBatch {
     return batch
 }
 
-private func seconds(of work: () -> Void) -> Double {
+/// How long the work takes.
+func seconds(_ work: () throws -> Void) rethrows -> Double {
     let begin = ContinuousClock.now
-    work()
+    try work()
     return begin.duration(to: .now).seconds
 }
 

@@ -51,6 +51,8 @@ public struct BenchmarkResult: Sendable {
     public var gemmFLOPS: Double, bf16FLOPS: Double
     /// The medians of the ratios of each step to the products measured beside it.
     public var shareOfGEMM: Double, shareOfBF16: Double
+    /// Of the gradients of a step.
+    public var sumCost: SumCost
     /// After the steps.
     public var memory: ProcessMemory
     /// Bytes of the arena and the workers' scratch memory.

@@ -118,20 +118,22 @@ public struct StepEngine {
         sums.zero()
         let trained = sizes.reduce(0) { $0 + $1.trained }
         var step = StepSums()
+        var reach: Int64 = 0
         for piece in share(of: sizes, cut.pieces(sizes)) {
             let batch = try pack(piece, sizes, load)
-            let wasWrong = sums.sawNonFinite || sums.sawOutOfRange
             let loss = decoder.train(
                 batch, factor: 1 / Float(trained), dropout: dropout, addingTo: sums, arena: arena, on: workers)
-            if !loss.isFinite || !wasWrong && (sums.sawNonFinite || sums.sawOutOfRange) { step.wrong += piece }
+            let summands = sums.takePiece()
+            if !loss.isFinite || summands.sawNonFinite || summands.sawOutOfRange { step.wrong += piece }
+            step.sawNonFinite = step.sawNonFinite || summands.sawNonFinite
+            step.sawOutOfRange = step.sawOutOfRange || summands.sawOutOfRange
+            reach += summands.reach
             step.loss.add(loss)
         }
         step.tokens = sizes.reduce(0) { $0 + $1.tokens }
-        step.sawNonFinite = sums.sawNonFinite
-        step.sawOutOfRange = sums.sawOutOfRange || sums.couldOverflow(ranks: world.size)
         step.notes = notes()
         step.waitSeconds = try unsafe sums.withIntegers { try unsafe world.allReduceExact($0) }
-        return try summed(step)
+        return try summed(step, reach: reach)
     }
 
     /// The loss over all examples and ranks.
@@ -172,10 +174,10 @@ public struct StepEngine {
         return batch
     }
 
-    private func summed(_ step: StepSums) throws -> StepSums {
+    private func summed(_ step: StepSums, reach: Int64 = 0) throws -> StepSums {
         var numbers: [Int64] = [
             step.loss.units, step.loss.tokens, step.loss.isFinite ? 0 : 1, step.sawNonFinite ? 1 : 0,
-            step.sawOutOfRange ? 1 : 0,
+            step.sawOutOfRange ? 1 : 0, reach,
         ]
         let own = numbers.count
         numbers += step.notes
@@ -185,7 +187,7 @@ public struct StepEngine {
         total.loss.tokens = numbers[1]
         total.loss.isFinite = numbers[2] == 0
         total.sawNonFinite = numbers[3] != 0
-        total.sawOutOfRange = numbers[4] != 0
+        total.sawOutOfRange = numbers[4] != 0 || numbers[5] >= ExactSums.Piece.reachLimit
         total.notes = Array(numbers[own...])
         return total
     }

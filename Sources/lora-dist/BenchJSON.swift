@@ -44,7 +44,15 @@ extension BenchmarkResult {
                 ),
                 ("model_flops_per_second", .number(modelFLOPS)), ("sgemm_flops_per_second", .number(gemmFLOPS)),
                 ("bf16_flops_per_second", .number(bf16FLOPS)), ("share_of_sgemm", .number(shareOfGEMM)),
-                ("share_of_bf16", .number(shareOfBF16)), ("arena_bytes", integer(arenaBytes)), ("memory", memory.json),
+                ("share_of_bf16", .number(shareOfBF16)),
+                (
+                    "sum_seconds",
+                    object([
+                        ("exact_add", .number(sumCost.adding)), ("exact_all_reduce", .number(sumCost.reducing)),
+                        ("plain_add", .number(sumCost.plainAdding)),
+                        ("plain_all_reduce", .number(sumCost.plainReducing)),
+                    ])
+                ), ("arena_bytes", integer(arenaBytes)), ("memory", memory.json),
                 (
                     "all_ranks",
                     object([

@@ -54,6 +54,17 @@ extension BenchmarkResult {
             line("sgemm, raw", giga(gemmFLOPS), percent(shareOfGEMM), widths: widths),
             line("bf16 kernel, raw", giga(bf16FLOPS), percent(shareOfBF16), widths: widths),
         ]
+        lines += [
+            "", line("gradient sums, ms", "exact", "floats", widths: widths),
+            line("a micro-batch", fixed(sumCost.adding * 1e3, 2), fixed(sumCost.plainAdding * 1e3, 2), widths: widths),
+        ]
+        if setting.ranks > 1 {
+            lines.append(
+                line(
+                    "over ranks", fixed(sumCost.reducing * 1e3, 2), fixed(sumCost.plainReducing * 1e3, 2),
+                    widths: widths))
+        }
+        lines.append(line("exact more, of a step", percent(sumCost.extra / seconds), widths: widths))
         let isShared = setting.ranks > 1
         let (own, all) = (memory, allRanks.memory)
         func memoryLine(_ name: String, _ own: Int, _ all: Int?) -> String {

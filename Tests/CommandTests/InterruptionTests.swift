@@ -105,6 +105,23 @@ extension ProgramTests {
         }
 
         /// Files may not grow beyond what the adapter needs: no checkpoint can be saved.
+        /// A job that its queue starts again, twice at once: one goes on, the other is told so and touches nothing.
+        @Test func requeuedTwice() throws {
+            let begun = try launch(ranks: 2)
+            try begun.wait { checkpoints.count > 1 }
+            for rank in begun.ranks { kill(rank, SIGKILL) }
+            _ = try begun.end(within: 20)
+            let last = try #require(checkpoints.last)
+            let both = try [1, 2].map { try launch("--resume", "auto", "--stop-after", "4s", ranks: $0) }
+            let ends = try both.map { try $0.end(within: 30) }
+            let (went, refused) = ends[0].exitCode == 75 ? (ends[0], ends[1]) : (ends[1], ends[0])
+            #expect(went.exitCode == 75 && went.stderr.contains("after step \(last) of 100000"), "\(went)")
+            #expect(refused.exitCode == 2 && refused.stderr.contains("another run writes to"), "\(refused)")
+            let steps = try tiny.events(of: "step").compactMap { $0["step"]?.int }
+            #expect(steps == Array(1...steps.count))
+            #expect(try #require(checkpoints.last) == steps.count)
+        }
+
         @Test func fullDisk() throws {
             let shell = "trap '' XFSZ; ulimit -f 12"
             let on = try launch("--set", "training.max_steps=30", shell: shell).end(within: 60)

@@ -36,7 +36,8 @@ import Testing
                 #expect(abs(found - exact[i]) <= Double(count) * 0x1p-49)
                 #expect(sums.values(entry: 1)[i] == Float(found))
             }
-            #expect(!sums.sawNonFinite && !sums.sawOutOfRange)
+            let piece = sums.takePiece()
+            #expect(!piece.sawNonFinite && !piece.sawOutOfRange)
             let norm = exact.reduce(0) { $0 + $1 * $1 }.squareRoot()
             #expect(abs(sums.norm - norm) < 1e-12 * norm)
         }
@@ -65,36 +66,41 @@ import Testing
             gradient.fill(0.5)
             gradient[0, place] = value
             sums.add(gradient, to: 1..<2, on: workers)
-            #expect(sums.sawNonFinite == !isFinite && sums.sawOutOfRange == !isInside, "\(value)")
+            let piece = sums.takePiece()
+            #expect(piece.sawNonFinite == !isFinite && piece.sawOutOfRange == !isInside, "\(value)")
+            #expect(piece.largest == (isFinite && isInside ? max(abs(value), 0.5) : 0.5))
+            #expect(sums.takePiece() == ExactSums.Piece())
+            sums.add(gradient, to: 1..<2, on: workers)
             sums.zero()
-            #expect(!sums.sawNonFinite && !sums.sawOutOfRange && sums.norm == 0)
+            #expect(sums.takePiece() == ExactSums.Piece() && sums.norm == 0)
             arena.reset()
         }
     }
 
-    @Test func runningSumsOutOfRangeAreSeen() {
-        let workers = Workers(count: 1)
-        let arena = Arena(bytes: 4096)
-        let gradient = arena.matrix(1, 1, [10_000])
-        for sign in [Float(1), -1] {
-            gradient[0, 0] = sign * 10_000
-            let sums = makeSums(1, 1)
-            sums.add(gradient, to: 1..<2, on: workers)
-            #expect(!sums.sawOutOfRange)
-            for _ in 0..<10 { sums.add(gradient, to: 1..<2, on: workers) }
-            #expect(sums.sawOutOfRange)
+    /// The reach is that of the largest summand of each piece, and no sum below its limit leaves 64 bits, however summands were
+    /// dealt.
+    @Test func reachBoundsSums() {
+        let workers = Workers(count: 2)
+        defer { workers.stop() }
+        let arena = Arena(bytes: 1 << 20)
+        for (value, pieces) in [(Float(16_383.5), 2), (-10_000, 3), (8_191.25, 4), (0x1p-20, 5)] {
+            let sums = makeSums(3, 2000)
+            var reach: Int64 = 0
+            for _ in 0..<pieces {
+                let gradient = arena.matrix(3, 2000)
+                gradient.fill(value / 3)
+                gradient[2, 1999] = value
+                sums.add(gradient, to: 1..<2, on: workers)
+                reach += sums.takePiece().reach
+            }
+            #expect(sums.takePiece() == ExactSums.Piece())
+            let most = Double(abs(value)) * Double(pieces)
+            #expect(Double(reach) / 65_536 >= most && Double(reach) / 65_536 - most <= Double(pieces) / 65_536)
+            #expect((reach >= ExactSums.Piece.reachLimit) == (most >= 32_768))
+            if reach < ExactSums.Piece.reachLimit {
+                #expect(sums.value(entry: 1, row: 2, column: 1999) == Double(value) * Double(pieces))
+            }
         }
-    }
-
-    @Test func sumsOfRanksCouldOverflow() {
-        let workers = Workers(count: 1)
-        let arena = Arena(bytes: 4096)
-        for sign in [Float(1), -1] {
-            let sums = makeSums(1, 2)
-            sums.add(arena.matrix(1, 2, [0, sign * 8192]), to: 1..<2, on: workers)
-            #expect(!sums.couldOverflow(ranks: 1) && !sums.couldOverflow(ranks: 3) && sums.couldOverflow(ranks: 4))
-        }
-        #expect(!makeSums(1, 2).couldOverflow(ranks: 1_000_000))
     }
 
     @Test func severalEntriesTakeOneMatrix() {

@@ -3,11 +3,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// sums[i] += round(x[i]·2^48), ties to even. Returns 0, or bit 0 where an x was not finite, bit 1 where |x| or a running
-// sum left ±2^14 (the sums are then undefined).
-int ck_exact_add(const float *x, int64_t *sums, size_t n);
-// The largest |sums[i]|, as a double.
-double ck_exact_largest(const int64_t *sums, size_t n);
+// sums[i] += round(x[i]·2^48), ties to even. Returns 0, or bit 0 where an x was not finite, bit 1 where |x| is 2^14 or more (such
+// an x counts as 0). *largest becomes the largest |x[i]| that counted, if that is more.
+int ck_exact_add(const float *x, int64_t *sums, size_t n, float *largest);
 // Σ (sums[i]·2^-48)² in float64, in index order by fixed lanes.
 double ck_exact_sum_of_squares(const int64_t *sums, size_t n);
 // A number that tells these words from any others, but for one case in 2^64.
