@@ -63,7 +63,7 @@ public struct BaseModel: Sendable {
         }
         func matrix(_ name: String, _ rows: Int, _ columns: Int, _ order: StoredMatrix.RowOrder) throws -> StoredMatrix
         {
-            try tensors.weight(name, shape: [rows, columns]).matrix(rowOrder: order)
+            try tensors.matrix(name, rows: rows, columns: columns, rowOrder: order)
         }
         embedding = try matrix(names.embedding, config.vocabulary, config.hidden, .plain)
         head = config.tiedEmbeddings ? embedding : try matrix(names.head, config.vocabulary, config.hidden, .plain)
@@ -83,6 +83,61 @@ public struct BaseModel: Sendable {
             return LayerWeights(
                 inputNorm: try vector(names.inputNorm(layer), config.hidden),
                 postAttentionNorm: try vector(names.postAttentionNorm(layer), config.hidden), linears: linears)
+        }
+    }
+
+    /// The same model with other linear maps.
+    private init(_ base: BaseModel, layers: [LayerWeights], files: [WeightFile]) {
+        (config, embedding, finalNorm, head) = (base.config, base.embedding, base.finalNorm, base.head)
+        (gguf, path) = (base.gguf, base.path)
+        self.layers = layers
+        self.files = files
+    }
+
+    /// The same model whose linear maps are those of another file, under the names of Hugging Face; biases, norms, embedding and head
+    /// stay.
+    /// - Parameter file: safetensors.
+    /// - Throws: `WeightFileError` that names file and tensor.
+    public func replacingLinears(from file: String) throws -> BaseModel {
+        let tensors = try TensorCollection.safetensors(at: file)
+        let layers = try layers.indices.map { layer in
+            var linears = layers[layer].linears
+            for module in LinearModule.allCases {
+                let (outputs, inputs) = module.shape(config)
+                let name = module.path(layer: layer) + ".weight"
+                linears[module] = (try tensors.matrix(name, rows: outputs, columns: inputs), linears[module]!.bias)
+            }
+            return LayerWeights(
+                inputNorm: layers[layer].inputNorm, postAttentionNorm: layers[layer].postAttentionNorm,
+                linears: linears)
+        }
+        return BaseModel(self, layers: layers, files: files + Self.files(of: tensors))
+    }
+
+    /// The first linear map that is kept in fewer than 16 bits already, and its format.
+    public var quantized: (name: String, format: String)? {
+        for (index, layer) in layers.enumerated() {
+            for module in LinearModule.allCases {
+                let weight = layer.linears[module]!.weight
+                switch weight.format {
+                case .f32, .f16, .bf16: continue
+                default: return (module.path(layer: index), weight.formatName)
+                }
+            }
+        }
+        return nil
+    }
+
+    /// The linear maps of all layers as items of a file, under the names of Hugging Face.
+    /// - Parameter form: that they are written in.
+    public func linearItems(_ form: ModelFile.Form) -> [ModelFile.Item] {
+        layers.enumerated().flatMap { index, layer in
+            LinearModule.allCases.map { module in
+                let weight = layer.linears[module]!.weight
+                return ModelFile.Item(
+                    name: module.path(layer: index) + ".weight", shape: [weight.rows, weight.columns], form: form
+                ) { _ in weight }
+            }
         }
     }
 

@@ -79,9 +79,12 @@ extension DecoderConfig {
         }
         if let quantization = reader.json["quantization_config"], !quantization.isNull {
             let method = quantization["quant_method"]?.string ?? "unknown"
-            throw ModelError(
-                "\(reader.path): quantization_config of method \"\(method)\" is not supported; use the model in F32, F16 or "
-                    + "BF16, or a GGUF file")
+            let kind = quantization["bnb_4bit_quant_type"]?.string
+            guard method == "bitsandbytes", quantization["load_in_4bit"]?.bool == true, kind == "nf4" else {
+                throw ModelError(
+                    "\(reader.path): quantization_config of method \"\(method)\"\(kind.map { ", \($0)," } ?? "") is not "
+                        + "supported; use the model in F32, F16, BF16 or bitsandbytes' NF4, or a GGUF file")
+            }
         }
         if let factor = reader.json["partial_rotary_factor"]?.double, factor != 1 {
             throw ModelError("\(reader.path): partial_rotary_factor \(factor) is not supported; supported is 1")

@@ -42,3 +42,39 @@ extension DecoderConfig {
         return 2 * ((tiedEmbeddings ? 1 : 2) * vocabulary * hidden + layers * layer)
     }
 }
+
+extension BaseModel {
+    /// The tensors of a model of random weights in bf16, each made when it is written; norms are 1.
+    /// - Parameter config: the model's shape.
+    public static func randomItems(_ config: DecoderConfig) -> [ModelFile.Item] {
+        let weights = RandomWeights(seed: 1)
+        let names = HuggingFaceNames()
+        var items: [ModelFile.Item] = []
+        func matrix(_ name: String, _ rows: Int, _ columns: Int) {
+            let index = items.count
+            items.append(
+                ModelFile.Item(name: name, shape: [rows, columns], form: .bf16) {
+                    weights.matrix(rows: rows, columns: columns, index: index, on: $0)
+                })
+        }
+        func norm(_ name: String) {
+            items.append(
+                ModelFile.Item(name: name, shape: [config.hidden], form: .bf16) { _ in
+                    StoredMatrix(
+                        rows: 1, columns: config.hidden, values: [Float](repeating: 1, count: config.hidden))
+                })
+        }
+        matrix(names.embedding, config.vocabulary, config.hidden)
+        for layer in 0..<config.layers {
+            norm(names.inputNorm(layer))
+            norm(names.postAttentionNorm(layer))
+            for module in LinearModule.allCases {
+                let (outputs, inputs) = module.shape(config)
+                matrix(names.linear(module, layer: layer) + ".weight", outputs, inputs)
+            }
+        }
+        norm(names.finalNorm)
+        if !config.tiedEmbeddings { matrix(names.head, config.vocabulary, config.hidden) }
+        return items
+    }
+}

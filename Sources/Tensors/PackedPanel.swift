@@ -37,7 +37,7 @@ public enum RightOperand: Sendable {
 
     /// Columns of the result that are read together.
     var columnUnit: Int {
-        if case .weight(let weight) = self { weight.format.blockElements } else { 1 }
+        if case .weight(let weight) = self { weight.blockElements } else { 1 }
     }
 }
 

@@ -11,11 +11,15 @@ import CKernels
         case interleavedHalves(headSize: Int)
     }
 
-    public let format: StorageFormat
+    /// How elements are kept in rows of their own; nil for 4-bit NormalFloat, whose blocks run on from row to row.
+    public let format: StorageFormat?
     public let rows: Int, columns: Int
     public let rowOrder: RowOrder
+    /// Bytes in the file.
+    public let byteCount: Int
     private let base: UnsafeRawPointer
     private let rowBytes: Int
+    private let nf4: ck_nf4?
     /// Keeps the mapping alive.
     private let owner: AnyObject
 
@@ -38,11 +42,45 @@ import CKernels
         self.columns = columns
         self.rowOrder = rowOrder
         self.owner = owner
+        byteCount = bytes.count
+        nf4 = nil
         base = bytes.baseAddress!
     }
 
-    /// Bytes in the file.
-    public var byteCount: Int { rows * rowBytes }
+    /// A matrix in 4-bit NormalFloat.
+    /// - Parameters:
+    ///   - parts: as many as rows × columns elements have.
+    ///   - rows: outputs.
+    ///   - columns: inputs.
+    ///   - owner: what keeps the parts mapped.
+    public init(nf4 parts: NF4Parts, rows: Int, columns: Int, owner: AnyObject) {
+        let sizes = NF4Sizes(elements: rows * columns)
+        precondition(parts.codes.count == sizes.codes && parts.map.count == 256)
+        if let scales = parts.scales {
+            precondition(scales.count == sizes.blocks && parts.groups.count == 4 * sizes.groups)
+        } else {
+            precondition(parts.groups.count == 4 * sizes.blocks)
+        }
+        let held = NF4Owner(map: parts.map, file: owner)
+        format = nil
+        self.rows = rows
+        self.columns = columns
+        rowOrder = .plain
+        self.owner = held
+        byteCount = parts.codes.count + (parts.scales?.count ?? 0) + parts.groups.count
+        rowBytes = 0
+        base = parts.codes.baseAddress!
+        nf4 = ck_nf4(
+            codes: base.assumingMemoryBound(to: UInt8.self),
+            scales: parts.scales?.baseAddress!.assumingMemoryBound(to: UInt8.self), groups: parts.groups.baseAddress!,
+            map: held.map.baseAddress, offset: parts.offset)
+    }
+
+    /// Columns that are stored together: what bounds of a window of columns are multiples of, or the end of the row.
+    public var blockElements: Int { format?.blockElements ?? (columns.isMultiple(of: 64) ? 64 : 2) }
+
+    /// The name of the number format, such as "bf16" or "nf4".
+    public var formatName: String { format.map { "\($0)" } ?? "nf4" }
 
     /// A matrix of Float values of its own, for tests and small tables.
     public init(rows: Int, columns: Int, values: [Float]) {
@@ -61,9 +99,9 @@ import CKernels
         }
     }
 
-    /// Where an element lies, at the start of a block of the format.
+    /// Where an element lies, at the start of a block of the format. Not for 4-bit NormalFloat.
     func address(row: Int, column: Int) -> UnsafeRawPointer {
-        address(ofRow: row) + column / format.blockElements * format.blockBytes
+        address(ofRow: row) + column / format!.blockElements * format!.blockBytes
     }
 
     /// The elements as they lie, if they are plain Floats in order and aligned, so that no panel is needed.
@@ -77,9 +115,17 @@ import CKernels
     func widen(
         rows range: Range<Int>, columns columnRange: Range<Int>, into out: UnsafeMutablePointer<Float>, stride: Int
     ) {
+        if var nf4 {
+            for row in range {
+                ck_nf4_widen(
+                    &nf4, row * columns + columnRange.lowerBound, columnRange.count,
+                    out + (row - range.lowerBound) * stride)
+            }
+            return
+        }
         for row in range {
             ck_widen(
-                ck_format(rawValue: format.rawValue), address(ofRow: row), columnRange.lowerBound, columnRange.count,
+                ck_format(rawValue: format!.rawValue), address(ofRow: row), columnRange.lowerBound, columnRange.count,
                 out + (row - range.lowerBound) * stride)
         }
     }

@@ -3,12 +3,12 @@ import WeightFiles
 /// The vocabulary in a GGUF file's metadata.
 /// Source: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 struct GGUFVocabulary {
-    private let metadata: GGUFMetadata
-    private let file: String
+    let metadata: GGUFMetadata
+    let file: String
     private let kind: Kind
-    private let strings: GGUFStringArray
+    let strings: GGUFStringArray
     /// By id; a `TokenType`.
-    private let types: [Int]
+    let types: [Int]
 
     private enum Kind {
         /// Byte-level BPE with the named way to cut words.

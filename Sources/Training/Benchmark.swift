@@ -136,12 +136,12 @@ private struct Bench {
         let config = try agreed(config, world)
         let workers = Workers(count: try world.threads(requested: options.threads ?? config.training.threads))
         if let shape = options.shape { try world.together { try Self.checkRoom(for: shape, world) } }
-        let (base, adapter, rank) = try world.together {
-            let base =
-                try options.shape.map { BaseModel(random: $0.config, name: $0.name, on: workers) }
-                ?? BaseModel(path: config.model.path!)
+        let base =
+            try options.shape.map { BaseModel(random: $0.config, name: $0.name, on: workers) }
+            ?? openBase(config, world)
+        let (adapter, rank) = try world.together {
             let (adapter, adapterConfig) = try Session.adapter(of: config, for: base)
-            return (base, adapter, adapterConfig.r)
+            return (adapter, adapterConfig.r)
         }
         self.config = config
         self.workers = workers

@@ -19,7 +19,8 @@ public func runEvaluation(
     config: RunConfig, options: EvaluationOptions, world: Communicator, report: (TrainingEvent) -> Void
 ) throws -> EvaluationResult {
     let config = try agreed(config, world)
-    let session = try world.together { try Session(config: config, adapterFolder: options.adapter) }
+    let base = try openBase(config, world)
+    let session = try world.together { try Session(config: config, base: base, adapterFolder: options.adapter) }
     let threads = try world.threads(requested: options.threads ?? config.training.threads)
     let held = try HeldOutRows(session, world: world, threads: threads)
     let (data, rows) = (held.data, held.rows)
@@ -34,16 +35,16 @@ public func runEvaluation(
         arena: Arena(bytes: decoder.evaluationArenaBytes(largest)),
         world: world,
         cut: cut)
-    let base = try engine.evaluate(sizes, usesAdapter: false, load: data.loader(rows))
+    let plain = try engine.evaluate(sizes, usesAdapter: false, load: data.loader(rows))
     let adapted = try session.adapter.map { _ in
         try engine.evaluate(sizes, usesAdapter: true, load: data.loader(rows))
     }
-    guard base.isFinite, adapted?.isFinite ?? true else {
+    guard plain.isFinite, adapted?.isFinite ?? true else {
         throw SharedError(exitCode: 1, description: "the loss is NaN or infinite; are base and adapter sound?")
     }
     return EvaluationResult(
-        examples: rows.count, tokens: sizes.reduce(0) { $0 + $1.tokens }, trainedTokens: Int(base.tokens),
-        baseLoss: base.mean, adapterLoss: adapted?.mean)
+        examples: rows.count, tokens: sizes.reduce(0) { $0 + $1.tokens }, trainedTokens: Int(plain.tokens),
+        baseLoss: plain.mean, adapterLoss: adapted?.mean)
 }
 
 /// Answers conversations.
@@ -59,7 +60,8 @@ public func runGeneration(
     emit: (Answer) throws -> Void
 ) throws {
     let config = try agreed(config, world)
-    let session = try world.together { try Session(config: config, adapterFolder: options.adapter) }
+    let base = try openBase(config, world)
+    let session = try world.together { try Session(config: config, base: base, adapterFolder: options.adapter) }
     let (prompts, stops) = try world.together {
         let encoder = try PromptEncoder(
             tokenizer: session.tokenizer, template: session.template, options: session.dataOptions)

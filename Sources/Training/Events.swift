@@ -16,6 +16,8 @@ public enum TrainingEvent: Sendable {
     case finished(FinishSummary)
     /// Something that the user should know and that does not stop the run.
     case warning(String)
+    /// Something that takes its time is being done.
+    case note(String)
 }
 
 /// What is known before the first step.

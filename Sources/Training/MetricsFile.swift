@@ -74,6 +74,7 @@ extension TrainingEvent {
         case .stopped: "stopped"
         case .finished: "finished"
         case .warning: "warning"
+        case .note: "note"
         }
     }
 
@@ -111,7 +112,7 @@ extension TrainingEvent {
                 ("best", run.best.map { .object(JSONObject($0.members)) } ?? .null),
                 ("adapter_path", .string(run.adapterPath)),
             ]
-        case .warning(let text): [("message", .string(text))]
+        case .warning(let text), .note(let text): [("message", .string(text))]
         }
     }
 }

@@ -26,9 +26,9 @@ struct Session {
         case folder(String)
     }
 
-    init(config: RunConfig, adapter source: AdapterSource) throws {
+    init(config: RunConfig, base: BaseModel, adapter source: AdapterSource) throws {
         self.config = config
-        base = try BaseModel(path: config.model.path!)
+        self.base = base
         tokenizer = try Self.tokenizer(of: base)
         template = try Self.template(config, tokenizer)
         guard tokenizer.vocabularySize <= base.config.vocabulary else {
@@ -55,8 +55,8 @@ struct Session {
     }
 
     /// A session with the adapter of a folder, or none.
-    init(config: RunConfig, adapterFolder: String?) throws {
-        try self.init(config: config, adapter: adapterFolder.map { .folder($0) } ?? .none)
+    init(config: RunConfig, base: BaseModel, adapterFolder: String?) throws {
+        try self.init(config: config, base: base, adapter: adapterFolder.map { .folder($0) } ?? .none)
     }
 
     private static func tokenizer(of base: BaseModel) throws -> Tokenizer {

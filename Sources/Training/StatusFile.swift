@@ -28,7 +28,7 @@ final class StatusFile {
             write("training", isDue: true)
         case .stopped: write("stopped", isDue: true)
         case .finished: write("finished", isDue: true)
-        case .resumed, .evaluated, .warning: break
+        case .resumed, .evaluated, .warning, .note: break
         }
     }
 

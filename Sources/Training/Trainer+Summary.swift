@@ -52,6 +52,6 @@ extension BaseModel {
     /// Name and form, for the log.
     var description: String {
         let form = gguf == nil ? "Hugging Face folder" : "GGUF"
-        return "\(name) (\(form), \(config.layers) layers, hidden \(config.hidden), \(head.format))"
+        return "\(name) (\(form), \(config.layers) layers, hidden \(config.hidden), \(layers[0].linears[.q]!.weight.formatName))"
     }
 }

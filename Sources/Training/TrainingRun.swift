@@ -43,7 +43,8 @@ private func train(
     let checkpoint = try Resumption(claim?.checkpoint, world: world)
     let config = try agreed(checkpoint?.completing(config) ?? config, world)
     try checkpoint?.checkConfig(config, options, world)
-    let session = try world.together { try Session(config: config, adapter: .config) }
+    let base = try openBase(config, world, report: report)
+    let session = try world.together { try Session(config: config, base: base, adapter: .config) }
     let identity = try RunIdentity(session, world: world)
     try checkpoint?.checkIdentity(identity, options, world)
     let verification = BaseVerification(session.base, tick: world.board.tick, isOn: world.rank == 0)

@@ -37,7 +37,7 @@ struct Bench: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Random bf16 weights of a known shape in the place of a model: \(names(of: "or")).", valueName: "name"))
+            "Random bf16 weights of a known shape in the place of a model: \(KnownShape.names(of: "or")).", valueName: "name"))
     var shape: String?
 
     @Flag(help: "Measures each product of a step alone, with the shapes of the model.")
@@ -55,11 +55,6 @@ struct Bench: ParsableCommand {
     @Flag(help: "Prints the result as one JSON object.")
     var json = false
 
-    private static func names(of word: String) -> String {
-        let names = KnownShape.all.map(\.name)
-        return names.dropLast().joined(separator: ", ") + " \(word) " + names.last!
-    }
-
     func validate() throws {
         for (name, value) in [("--tokens", tokens), ("--example-tokens", exampleTokens)] where value < 2 {
             throw ValidationError("\(name): found \(value), expected at least 2")
@@ -68,7 +63,7 @@ struct Bench: ParsableCommand {
         guard let shape else { return }
         if model != nil { throw ValidationError("--shape: given together with --model, expected one of them") }
         if KnownShape.named(shape) == nil {
-            throw ValidationError("--shape: found \(printable(shape)), expected \(Self.names(of: "or"))")
+            throw ValidationError("--shape: found \(printable(shape)), expected \(KnownShape.names(of: "or"))")
         }
     }
 

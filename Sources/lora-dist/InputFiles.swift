@@ -6,8 +6,16 @@ enum InputFiles {
     /// - Throws: `InputError` for a file that is not there or has nothing in it.
     static func checkModel(_ config: RunConfig) throws {
         guard let path = config.model.path else { return }
+        try checkModel(at: path, named: "model.path")
+    }
+
+    /// - Parameters:
+    ///   - path: a Hugging Face folder or a GGUF file.
+    ///   - name: the key or argument that gives it.
+    /// - Throws: `InputError` for what is not there or no model.
+    static func checkModel(at path: String, named name: String) throws {
         guard exists(path) else {
-            throw InputError(path, reason: "no such file or folder (model.path: a Hugging Face folder or a GGUF file)")
+            throw InputError(path, reason: "no such file or folder (\(name): a Hugging Face folder or a GGUF file)")
         }
         if isFolder(path), !exists("\(path)/config.json") {
             throw InputError(path, reason: "there is no config.json in this folder, expected a Hugging Face model")

@@ -38,6 +38,7 @@ final class Reporter {
             console.progress("")
             for line in Self.lines(run) { logger.info("\(line)") }
         case .warning(let text): logger.warning("\(text)")
+        case .note(let text): logger.info("\(text)")
         }
     }
 

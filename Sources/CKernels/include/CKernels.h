@@ -5,4 +5,5 @@
 #include "dequantize.h"
 #include "elementwise.h"
 #include "exact.h"
+#include "nf4.h"
 #include "random.h"

@@ -46,9 +46,7 @@ final class BaseVerification: Sendable {
 /// SHA-256 sums of files, by what the system knows of each.
 private enum DigestCache {
     private static var path: String {
-        let variables = ProcessInfo.processInfo.environment
-        let folder = variables["LORA_DIST_CACHE"] ?? NSHomeDirectory() + "/.cache/lora-dist"
-        return folder + "/digests.json"
+        cacheFolder + "/digests.json"
     }
 
     static func sum(of file: String, tick: () -> Void) throws -> String {

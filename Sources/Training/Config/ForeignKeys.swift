@@ -74,7 +74,7 @@ enum ForeignKeys {
         (["task_type", "peft_type", "fan_in_fan_out", "inference_mode", "use_peft"], remove("it is always as needed")),
         (
             ["load_in_4bit", "load_in_8bit", "bnb_4bit_quant_type", "bnb_4bit_compute_dtype", "quantization_config"],
-            use("model.path", "weights are used in the format that the file has, such as a quantised GGUF")
+            use("model.quantization", "nf4; files that are quantised already are used as they are")
         ),
         (["lr"], use("training.learning_rate")),
         (["lr_scheduler", "scheduler"], use("training.lr_scheduler_type")),

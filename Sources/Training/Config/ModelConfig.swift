@@ -6,8 +6,18 @@ public struct ModelConfig: Sendable, Equatable {
     public var baseName: String?
     /// What numbers are computed in.
     public var dtype = Precision.auto
+    /// What the linear maps of the base are kept as.
+    public var quantization = Quantization.none
 
     public init() {}
+
+    /// What the linear maps of the base are kept as.
+    public enum Quantization: String, Sendable, CaseIterable {
+        /// As the model's files have them.
+        case none
+        /// 4-bit NormalFloat with double quantisation (QLoRA), made once and kept in the cache.
+        case nf4
+    }
 
     /// What the inputs of matrix products are rounded to.
     public enum Precision: String, Sendable, CaseIterable {
@@ -24,5 +34,6 @@ extension ModelConfig: ConfigSection {
         .path("path", \.path, expected: "the path of a Hugging Face model folder or a GGUF file"),
         .text("base_name", \.baseName, expected: "the name that the adapter gives its base"),
         .choice("dtype", \.dtype),
+        .choice("quantization", \.quantization),
     ]
 }

@@ -1,0 +1,79 @@
+import Collectives
+import Foundation
+import Models
+import Tensors
+import WeightFiles
+
+/// Opens the base model that a config names. Where `model.quantization` asks for it, its linear maps come from a file of the cache,
+/// which is made first if it is not there or not whole: once on each host that lacks it, by all of its ranks.
+/// - Parameters:
+///   - config: with `model.path`.
+///   - world: the ranks; each calls this.
+///   - report: told, on rank 0, that the file is being made.
+/// - Returns: the model.
+/// - Throws: a `SharedError` where all ranks fail together.
+func openBase(
+    _ config: RunConfig, _ world: Communicator, report: (TrainingEvent) throws -> Void = { _ in }
+) throws -> BaseModel {
+    let base = try world.together { try BaseModel(path: config.model.path!) }
+    guard config.model.quantization == .nf4 else { return base }
+    let path = try world.together { try quantizedPath(base) }
+    let isThere = (try? base.replacingLinears(from: path)) != nil
+    let all = try world.allGather([isThere]).map { $0[0] }
+    if all.contains(false) {
+        let needs = world.hostNames.indices.contains { world.hostNames[$0] == world.hostName && !all[$0] }
+        if world.rank == 0 { try report(.note("quantising the base to NF4, once, into \(path)")) }
+        try makeQuantized(base, path, needs: needs, threads: config.training.threads, world)
+    }
+    return try world.together { try base.replacingLinears(from: path) }
+}
+
+/// Where the quantised linear maps of a base are kept.
+/// - Throws: `ConfigError` for a base that is quantised already.
+private func quantizedPath(_ base: BaseModel) throws -> String {
+    if let (name, format) = base.quantized {
+        throw ConfigError(
+            key: "model.quantization",
+            reason: "\(base.path) is quantised already (\(name) is \(format)); remove the key to use it as it is, or make a "
+                + "model of it with lora-dist quantize --requantize")
+    }
+    let folder = cacheFolder + "/nf4"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    return "\(folder)/\(try BaseDigest.sampled(base).prefix(32)).safetensors"
+}
+
+/// Where files are kept that can be made again: `LORA_DIST_CACHE`, or a folder of the home.
+var cacheFolder: String {
+    ProcessInfo.processInfo.environment["LORA_DIST_CACHE"] ?? NSHomeDirectory() + "/.cache/lora-dist"
+}
+
+/// Writes the file under a temporary name and renames it when all ranks of the host are done.
+private func makeQuantized(
+    _ base: BaseModel, _ path: String, needs: Bool, threads: Int?, _ world: Communicator
+) throws {
+    let workers = Workers(count: try world.threads(requested: threads))
+    defer { workers.stop() }
+    let tick = world.board.tick
+    workers.onJob = { tick() }
+    let file = ModelFile(base.linearItems(.nf4))
+    let process = try world.broadcast(Array("\(getpid())".utf8))
+    let partial = "\(path).\(world.hostName)-\(String(decoding: process, as: UTF8.self)).partial"
+    let isFirst = world.localRank == 0
+    do {
+        try world.together {
+            if needs, isFirst { _ = try PlacedFile(path: partial, byteCount: file.layout.byteCount) }
+        }
+        try world.together {
+            guard needs else { return }
+            let output = try PlacedFile(path: partial)
+            try file.write(to: output, part: world.localRank, of: world.localSize, on: workers)
+            try output.finish()
+        }
+        try world.together {
+            if needs, isFirst { try FileSystem.rename(partial, to: path) }
+        }
+    } catch {
+        if isFirst { unlink(partial) }
+        throw error
+    }
+}
