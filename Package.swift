@@ -116,8 +116,8 @@ let package = Package(
 
 if isPart {
     let part: Set<String> = [
-        "COpenMPI", "COpenBLAS", "CKernels", "KernelSets", "JSONText", "Tensors", "Collectives", "WeightFiles", "Layers",
-        "JSONTextTests", "TensorsTests", "WeightFilesTests", "LayersTests",
+        "COpenMPI", "COpenBLAS", "CKernels", "KernelSets", "JSONText", "Tensors", "Collectives", "WeightFiles",
+        "Layers", "JSONTextTests", "TensorsTests", "WeightFilesTests", "LayersTests",
     ]
     package.targets.removeAll { !part.contains($0.name) }
     package.products = []

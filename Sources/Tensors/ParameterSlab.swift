@@ -139,6 +139,9 @@ public struct ParameterLayout: Sendable, Equatable {
         /// The largest magnitude of a summand.
         public var largest: Float = 0
 
+        /// Of no summands.
+        public init() {}
+
         /// How far the piece can move sums, in units of 2⁻¹⁶, rounded up. To be added over pieces and ranks.
         public var reach: Int64 { Int64((largest * 65_536).rounded(.up)) }
         /// From here on a sum could leave 64 bits.

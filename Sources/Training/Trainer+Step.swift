@@ -35,11 +35,15 @@ extension Trainer {
 
         let rate = schedule[step]
         var norm = Double.nan
+        // All that ranks wait for one another for comes before the update: while it lasts, nothing can be saved.
+        let refusal = try refusal(of: result, step: step, rows: rows, dropout: dropout)
+        if let refusal, config.onNonfinite == .stop { throw SharedError(exitCode: 1, description: refusal) }
+        var waits = [result.waitSeconds, saveSeconds]
+        try world.allReduceMax(&waits)
         saver?.live.beginUpdate()
         progress.steps += 1
         do {
-            if let refusal = try refusal(of: result, step: step, rows: rows, dropout: dropout) {
-                guard config.onNonfinite == .skip else { throw SharedError(exitCode: 1, description: refusal) }
+            if let refusal {
                 try report(.warning("\(refusal); the step is skipped (training.on_nonfinite)"))
             } else {
                 world.board.enter(.updating, step: step + 1)
@@ -60,8 +64,6 @@ extension Trainer {
         let seconds = begin.duration(to: .now).seconds
         progress.tokens += result.tokens
         progress.seconds += seconds
-        var waits = [result.waitSeconds, saveSeconds]
-        try world.allReduceMax(&waits)
         let record = StepRecord(
             step: step + 1, totalSteps: totalSteps, epoch: Double(step + 1) / Double(plan.stepsPerEpoch),
             loss: result.loss.mean, learningRate: rate, gradNorm: norm, tokens: result.tokens,

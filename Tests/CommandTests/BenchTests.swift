@@ -33,7 +33,9 @@ extension ProgramTests {
             keys += ["forward", "head", "backward", "update"].map { "phase_seconds.\($0)" }
             keys += ["linear", "lora", "attention", "head"].map { "flops_per_token.\($0)" }
             keys += ["model_flops_per_second", "sgemm_flops_per_second", "bf16_flops_per_second"]
-            keys += ["share_of_sgemm", "share_of_bf16", "arena_bytes"]
+            keys += ["share_of_sgemm", "share_of_bf16"]
+            keys += ["exact_add", "exact_all_reduce", "plain_add", "plain_all_reduce"].map { "sum_seconds.\($0)" }
+            keys += ["arena_bytes"]
             keys += memory.map { "memory.\($0)" }
             keys += ["all_ranks.tokens_per_second"]
             keys += memory.map { "all_ranks.memory.\($0)" }

@@ -104,7 +104,6 @@ extension ProgramTests {
             #expect(try first.end(within: 20).exitCode == 75)
         }
 
-        /// Files may not grow beyond what the adapter needs: no checkpoint can be saved.
         /// A job that its queue starts again, twice at once: one goes on, the other is told so and touches nothing.
         @Test func requeuedTwice() throws {
             let begun = try launch(ranks: 2)
@@ -122,6 +121,7 @@ extension ProgramTests {
             #expect(try #require(checkpoints.last) == steps.count)
         }
 
+        /// Files may not grow beyond what the adapter needs: no checkpoint can be saved.
         @Test func fullDisk() throws {
             let shell = "trap '' XFSZ; ulimit -f 12"
             let on = try launch("--set", "training.max_steps=30", shell: shell).end(within: 60)

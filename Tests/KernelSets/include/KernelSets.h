@@ -6,7 +6,7 @@
 #define CK_KERNELS(EACH) \
     EACH(dot) EACH(add_scaled) EACH(scale) EACH(max) EACH(round_bf16) EACH(widen_bf16) EACH(rms_norm) EACH(rms_norm_again) \
     EACH(rms_norm_backward) EACH(swiglu) EACH(swiglu_backward) EACH(rotate) EACH(exp_sum) EACH(softmax_backward) \
-    EACH(softmax_scores_backward) EACH(adamw_update) EACH(exact_add) EACH(exact_largest) \
+    EACH(softmax_scores_backward) EACH(adamw_update) EACH(exact_add) \
     EACH(exact_sum_of_squares) EACH(dropout) EACH(dropout_add)
 
 #define CK_MEMBER(kernel) __typeof__(ck_##kernel) *kernel;
