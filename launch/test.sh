@@ -21,6 +21,8 @@ swift test "${build[@]}" --skip-build ||
   fail "tests failed" "swift test ${build[*]} --filter NAME runs one suite alone"
 # Each reader of untrusted files for two seconds, from the committed inputs and always the same seed.
 launch/fuzz.sh 2
+# A short form of the tests under sanitizers.
+launch/sanitize.sh short
 # Short forms of the proofs, with the program that the tests have built.
 export LORA_DIST=.build-tests/release/lora-dist
 launch/prove-exact.sh tiny >/dev/null || fail "the result depends on ranks, threads or a resume" "launch/prove-exact.sh tiny"

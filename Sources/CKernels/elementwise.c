@@ -6,7 +6,8 @@
 // exp by 2^k times a polynomial of degree 7 on ±ln2/2 (error below 2 units in the last place from −87.3 to 88, measured on the
 // whole range); below −87.3 it is 0, above 88 it is exp(88).
 static inline __attribute__((always_inline)) float ck_exp(float x) {
-    float clamped = x > 88.0f ? 88.0f : (x < -87.3f ? -87.3f : x);
+    // NaN counts as the lowest here, as it has no whole part.
+    float clamped = x > 88.0f ? 88.0f : (x >= -87.3f ? x : -87.3f);
     float k = rintf(clamped * 1.44269504088896341f);
     float r = clamped - k * 0.693145751953125f;
     r = r - k * 1.428606765330187e-06f;
