@@ -65,7 +65,8 @@ let package = Package(
             swiftSettings: common),
         .testTarget(name: "CollectivesTests", dependencies: ["Collectives"], swiftSettings: common),
         .testTarget(
-            name: "WeightFilesTests", dependencies: ["WeightFiles", "Tensors", "CKernels", "JSONText"],
+            name: "WeightFilesTests",
+            dependencies: ["WeightFiles", "Tensors", "CKernels", "JSONText"],
             exclude: ["Fixtures"], swiftSettings: common),
         .testTarget(name: "LayersTests", dependencies: ["Layers", "Tensors"], swiftSettings: common),
         .testTarget(

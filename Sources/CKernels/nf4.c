@@ -26,7 +26,9 @@ void ck_nf4_scale_map(float map[256]) {
             float bounds[2];
             for (int side = 0; side < 2; side++) {
                 int k = part + side;
-                bounds[side] = k < (parts + 1) / 2 ? 0.1f + step * (float)k : 1.0f - step * (float)(parts - k);
+                // Rounded once, from either end, as the reference's library does.
+                bounds[side] =
+                    k < (parts + 1) / 2 ? fmaf(step, (float)k, 0.1f) : fmaf(-step, (float)(parts - k), 1.0f);
             }
             float value = decade * ((bounds[0] + bounds[1]) / 2.0f);
             map[high++] = value;
@@ -34,8 +36,6 @@ void ck_nf4_scale_map(float map[256]) {
         }
     }
     map[high] = 1;
-    // The reference moves the lowest value to -1 before it looks values up.
-    map[0] = -1;
 }
 
 // MARK: Widening
@@ -130,26 +130,26 @@ void ck_nf4_widen(const ck_nf4 *tensor, size_t first, size_t count, float *out) 
 
 // MARK: Quantising
 
-// The nearest level of each element of a block, the lower of two that are as near.
+// The levels of `count` elements, the lower of two that are as near: the number of middles between levels that lie below.
 CK_CLONES static void nearest(const float *restrict x, int count, float absmax, uint8_t *restrict levels) {
-    float factor = 1.0f / absmax;
-    float scaled[CK_NF4_BLOCK], best[CK_NF4_BLOCK];
+    float scaled[CK_NF4_BLOCK];
     int32_t found[CK_NF4_BLOCK] = {0};
+    // The reference divides in a block that is not full, and multiplies by the reciprocal in all others.
+    float factor = 1.0f / absmax;
     for (int i = 0; i < CK_NF4_BLOCK; i++) {
-        float value = i < count ? x[i] * factor : 0;
+        float value = i < count ? x[i] : 0;
+        value = count < CK_NF4_BLOCK ? value / absmax : value * factor;
         scaled[i] = value > 1 ? 1 : value < -1 ? -1 : value;
-        best[i] = fabsf(scaled[i] - ck_nf4_levels[0]);
     }
-    for (int level = 1; level < 16; level++)
-        for (int i = 0; i < CK_NF4_BLOCK; i++) {
-            float distance = fabsf(scaled[i] - ck_nf4_levels[level]);
-            found[i] = distance < best[i] ? level : found[i];
-            best[i] = distance < best[i] ? distance : best[i];
-        }
+    for (int level = 0; level < 15; level++) {
+        float middle = (ck_nf4_levels[level] + ck_nf4_levels[level + 1]) / 2;
+        for (int i = 0; i < CK_NF4_BLOCK; i++) found[i] += scaled[i] > middle;
+    }
     for (int i = 0; i < count; i++) levels[i] = (uint8_t)found[i];
 }
 
 int ck_nf4_quantize(const float *x, size_t count, uint8_t *codes, float *absmax) {
+    const float least = 1e-38f;
     int isWrong = 0;
     for (size_t start = 0; start < count; start += CK_NF4_BLOCK) {
         int n = (int)(count - start < CK_NF4_BLOCK ? count - start : CK_NF4_BLOCK);
@@ -159,10 +159,10 @@ int ck_nf4_quantize(const float *x, size_t count, uint8_t *codes, float *absmax)
             isWrong |= !(magnitude < INFINITY);
             most = magnitude > most ? magnitude : most;
         }
-        absmax[start / CK_NF4_BLOCK] = most;
+        float divisor = most > least ? most : least;
+        absmax[start / CK_NF4_BLOCK] = n < CK_NF4_BLOCK ? divisor : most;
         uint8_t levels[CK_NF4_BLOCK + 1];
-        memset(levels, 7, sizeof levels);
-        if (most > 0) nearest(x + start, n, most, levels);
+        nearest(x + start, n, divisor, levels);
         // What fills up the last byte is a zero.
         levels[n] = 7;
         for (int i = 0; i < n; i += 2) codes[(start + (size_t)i) / 2] = (uint8_t)(levels[i] << 4 | levels[i + 1]);
@@ -178,14 +178,21 @@ void ck_nf4_quantize_scales(
         for (size_t i = start; i < end; i++) most = fmaxf(most, fabsf(absmax[i] - offset));
         groups[start / CK_NF4_GROUP] = most;
         for (size_t i = start; i < end; i++) {
-            float value = most > 0 ? (absmax[i] - offset) / most : 0;
-            // The last entry at or below the value, or the one above it if that is nearer.
-            int low = 0, high = 256;
-            while (high - low > 1) {
-                int middle = (low + high) / 2;
-                if (map[middle] <= value) low = middle; else high = middle;
+            if (most == 0) {
+                codes[i] = 0;
+                continue;
             }
-            if (low < 255 && fabsf(value - map[low + 1]) < fabsf(value - map[low])) low++;
+            // The reference looks values up in a table of 65,536 places from -1 to 1, each with the number nearest to its middle.
+            float value = (absmax[i] - offset) / most;
+            int place = (int)((value + 1.0f) * 32767.5f + 0.5f);
+            double middle = (place < 0 ? 0 : place > 65535 ? 65535 : place) / 32767.5 - 1;
+            // The number of middles between values of the map that lie below.
+            int low = 0, high = 255;
+            while (low < high) {
+                int k = (low + high) / 2;
+                float bound = (map[k] + map[k + 1]) / 2;
+                if (bound < middle) low = k + 1; else high = k;
+            }
             codes[i] = (uint8_t)low;
         }
     }

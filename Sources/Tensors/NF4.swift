@@ -39,7 +39,7 @@ public struct NF4Parts {
 }
 
 /// A tensor in 4-bit NormalFloat with double quantisation, as bitsandbytes makes it on a CPU from fp32: codes, scales and scales of
-/// scales are the same bits, given the same offset. The one difference: a block of zeros stays zero.
+/// scales are the same bits, given the same offset.
 public struct NF4Tensor: Sendable {
     public let rows: Int, columns: Int
     /// Two elements a byte, the first in the high half.
@@ -68,12 +68,11 @@ public struct NF4Tensor: Sendable {
     ///   - workers: share blocks of 64 rows.
     /// - Returns: nil if an element is NaN or infinite.
     public init?(quantizing matrix: StoredMatrix, on workers: Workers) {
-        (rows, columns) = (matrix.rows, matrix.columns)
+        let (rows, columns) = (matrix.rows, matrix.columns)
         let sizes = NF4Sizes(elements: rows * columns)
         var codes = [UInt8](repeating: 0, count: sizes.codes)
         var absmax = [Float](repeating: 0, count: sizes.blocks)
         let wrong = Flags()
-        let (rows, columns) = (rows, columns)
         codes.withUnsafeMutableBufferPointer { codes in
             absmax.withUnsafeMutableBufferPointer { absmax in
                 nonisolated(unsafe) let (codes, absmax) = (codes, absmax)

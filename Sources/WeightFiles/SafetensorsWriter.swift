@@ -45,11 +45,11 @@ public struct SafetensorsWriter {
         observing observe: @escaping (UnsafeRawBufferPointer) -> Void = { _ in }
     ) throws {
         let layout = SafetensorsLayout(sources.map(\.entry), metadata: metadata)
-        let readers = Dictionary(uniqueKeysWithValues: sources.map { ($0.entry.name, $0.read) })
+        let readers = Dictionary(uniqueKeysWithValues: sources.map { (ByteName($0.entry.name), $0.read) })
         let output = try DurableFile(path: path, observing: observe)
         try output.write(layout.header)
         for entry in layout.entries {
-            try readers[entry.name]! { bytes in
+            try readers[ByteName(entry.name)]! { bytes in
                 precondition(bytes.count == entry.byteCount, "\(entry.name): shape and numbers differ")
                 try output.write(bytes)
             }

@@ -141,3 +141,23 @@ func little<each T: FixedWidthInteger>(_ values: repeat each T) -> [UInt8] {
     repeat builder.add(each values)
     return builder.bytes
 }
+
+/// As `digest` in generate.py.
+func digest(_ values: [Float]) -> UInt64 {
+    var sum: UInt64 = 0
+    values.withUnsafeBufferPointer { buffer in
+        var position = 0
+        var factor: UInt64 = 0
+        while position < buffer.count {
+            sum &+= UInt64(buffer[position].bitPattern) &* (factor | 1)
+            factor &+= 0x9E37_79B9_7F4A_7C15
+            position += 1
+        }
+    }
+    return sum
+}
+/// The digest as generators write it.
+func digestText(_ values: [Float]) -> String {
+    let text = String(digest(values), radix: 16)
+    return String(repeating: "0", count: 16 - text.count) + text
+}

@@ -19,14 +19,15 @@ typedef struct ck_nf4 {
 
 // The 16 levels, ascending.
 extern const float ck_nf4_levels[16];
-// The map of scales: 256 ascending values, of 7 decades each twice as fine as the one below, from -1 to 1.
+// The map of scales: 256 ascending values, of 7 decades each twice as fine as the one below, from -0.993 to 1.
 void ck_nf4_scale_map(float map[256]);
 
 // Widens elements [first, first + count) of the flattened tensor.
 void ck_nf4_widen(const ck_nf4 *tensor, size_t first, size_t count, float *out);
 void ck_nf4_widen_with(ck_isa isa, const ck_nf4 *tensor, size_t first, size_t count, float *out);
 
-// Codes of `count` elements, which begin a block, and the largest magnitude of each block. A block of zeros gets the level 0.
+// Codes of `count` elements, which begin a block, and the largest magnitude of each block (at least 1e-38 of a block that is not
+// full, as the reference has it).
 // Returns 0, or 1 if an element is NaN or infinite.
 int ck_nf4_quantize(const float *x, size_t count, uint8_t *codes, float *absmax);
 // Codes of `count` scales, which begin a group, less `offset`, and the scale of each group.
