@@ -32,19 +32,21 @@ public struct Adapter: Sendable {
     /// An adapter with all matrices zero.
     /// - Parameters:
     ///   - groups: modules in the order of the computation, those that share an input together.
-    ///   - rank: r, the rows of A and the columns of B.
-    ///   - scale: what B A x is multiplied by.
     ///   - targets: paths of the modules that are adapted.
-    public init(groups: [[AdaptableModule]], rank: Int, scale: Float, targets: [String]) {
+    ///   - config: gives each module its rank, the rows of A and the columns of B, and what B A x is multiplied by.
+    public init(groups: [[AdaptableModule]], targets: [String], config: AdapterConfig) {
         let targets = Set(targets)
         var layout = ParameterLayout()
         var modules: [Module] = []
         for group in groups {
             let adapted = group.filter { targets.contains($0.path) }
-            let a = adapted.map { layout.append($0.path + ".lora_A.weight", rows: rank, columns: $0.inputs) }
-            let b = adapted.map { layout.append($0.path + ".lora_B.weight", rows: $0.outputs, columns: rank) }
+            let ranks = adapted.map { config.rank(of: $0.path) }
+            let a = zip(adapted, ranks).map { layout.append($0.path + Self.nameOfA, rows: $1, columns: $0.inputs) }
+            let b = zip(adapted, ranks).map { layout.append($0.path + Self.nameOfB, rows: $0.outputs, columns: $1) }
             for i in adapted.indices {
-                modules.append(Module(path: adapted[i].path, a: a[i], b: b[i], rank: rank, scale: scale))
+                let path = adapted[i].path
+                modules.append(
+                    Module(path: path, a: a[i], b: b[i], rank: ranks[i], scale: Float(config.scaling(of: path))))
             }
         }
         self.modules = modules
@@ -54,15 +56,31 @@ public struct Adapter: Sendable {
     /// Trained numbers.
     public var parameterCount: Int { values.layout.count }
 
-    /// A ~ U(−1/√inputs, 1/√inputs), which is kaiming_uniform with a = √5 as PEFT takes it, and B = 0. Each element is a function
-    /// of (seed, module, element).
-    public func initialize(seed: UInt64) {
+    /// What stands behind a module's path in the names of its matrices.
+    static let nameOfA = ".lora_A.weight", nameOfB = ".lora_B.weight"
+
+    /// Whether an entry of the slab is one of the B matrices.
+    public static func isB(_ entry: ParameterLayout.Entry) -> Bool { entry.name.hasSuffix(nameOfB) }
+
+    /// Sets A and B to what training begins with. Each element is a function of (seed, module, element).
+    public func initialize(_ kind: AdapterConfig.InitLoRAWeights = .standard, seed: UInt64) {
         for (index, module) in modules.enumerated() {
-            let a = values[module.a]
+            let (a, b) = (values[module.a], values[module.b])
             let random = CounterRandom(seed: seed, purpose: RandomPurpose.adapterInit(module: index))
-            let bound = 1 / Float(a.columns).squareRoot()
-            a.copy(from: random.uniforms(a.rows * a.columns).map { (2 * $0 - 1) * bound })
-            values[module.b].fill(0)
+            func fillUniform(_ matrix: MatrixView, _ random: CounterRandom) {
+                let bound = 1 / Float(matrix.columns).squareRoot()
+                matrix.copy(from: random.uniforms(matrix.rows * matrix.columns).map { (2 * $0 - 1) * bound })
+            }
+            b.fill(0)
+            switch kind {
+            case .standard: fillUniform(a, random)
+            case .random:
+                fillUniform(a, random)
+                fillUniform(b, CounterRandom(seed: seed, purpose: RandomPurpose.adapterInitOfB(module: index)))
+            case .gaussian:
+                let deviation = 1 / Float(module.rank)
+                a.copy(from: random.normals(a.rows * a.columns).map { $0 * deviation })
+            }
         }
     }
 
@@ -91,6 +109,8 @@ public struct Adapter: Sendable {
 public enum RandomPurpose {
     /// The values of A in the module with this index.
     public static func adapterInit(module: Int) -> UInt64 { 1 << 32 | UInt64(module) }
+    /// The values of B in the module with this index.
+    public static func adapterInitOfB(module: Int) -> UInt64 { 5 << 32 | UInt64(module) }
     /// Dropout of the input group (0 attention in, 1 o in, 2 MLP in, 3 down in) of a layer.
     public static func dropout(layer: Int, group: Int) -> UInt64 { 2 << 32 | UInt64(layer * 4 + group) }
     /// The values of B while gradients are checked.

@@ -30,7 +30,7 @@ struct AdapterChecker {
                         ? "tensor \(tensors[position].name) is there twice"
                         : "tensor \(PEFTFolder.nameOfB(module)) is missing, its lora_A is there")
             }
-            try checkShapes(a: tensors[position], b: tensors[position + 1])
+            try checkShapes(of: module, a: tensors[position], b: tensors[position + 1])
             try checkIsTarget(module)
             modules.append(module)
             position += 2
@@ -52,14 +52,13 @@ struct AdapterChecker {
                 + " \(Self.prefix)MODULE\(Self.endings[1])")
     }
 
-    private func checkShapes(a: NamedTensor, b: NamedTensor) throws {
-        guard a.rows == config.r, a.columns > 0 else {
-            throw error(
-                "tensor \(a.name) is (\(a.rows), \(a.columns)), expected (\(config.r), inputs): r is \(config.r)")
+    private func checkShapes(of module: String, a: NamedTensor, b: NamedTensor) throws {
+        let rank = config.rank(of: module)
+        guard a.rows == rank, a.columns > 0 else {
+            throw error("tensor \(a.name) is (\(a.rows), \(a.columns)), expected (\(rank), inputs): r is \(rank)")
         }
-        guard b.columns == config.r, b.rows > 0 else {
-            throw error(
-                "tensor \(b.name) is (\(b.rows), \(b.columns)), expected (outputs, \(config.r)): r is \(config.r)")
+        guard b.columns == rank, b.rows > 0 else {
+            throw error("tensor \(b.name) is (\(b.rows), \(b.columns)), expected (outputs, \(rank)): r is \(rank)")
         }
     }
 

@@ -1,8 +1,7 @@
 import JSONText
 import WeightFiles
 
-/// What an adapter is, as PEFT's `adapter_config.json` states it. Only `bias: none` and rank and alpha that are the same for
-/// all modules are supported.
+/// What an adapter is, as PEFT's `adapter_config.json` states it. Only `bias: none` is supported.
 public struct AdapterConfig: Sendable, Equatable {
     /// The rank: rows of A, columns of B.
     public var r: Int
@@ -12,6 +11,15 @@ public struct AdapterConfig: Sendable, Equatable {
     public var targetModules: TargetModules
     /// Scales by α/√r instead of α/r (https://arxiv.org/abs/2312.03732).
     public var useRSLoRA: Bool
+    /// Ranks and alphas of modules that differ from `r` and `loraAlpha`.
+    public var rankPattern = ModulePatterns<Int>()
+    public var alphaPattern = ModulePatterns<Double>()
+    /// The layers that are adapted, by number; nil for all.
+    public var layersToTransform: [Int]?
+    /// Modules that are left out, as `.list` or `.regex`; nil for none.
+    public var excludeModules: TargetModules?
+    /// How A and B begin.
+    public var initLoRAWeights = InitLoRAWeights.standard
     /// The base model's name or path, for people and loaders; nil if unknown.
     public var baseModelName: String?
 
@@ -28,7 +36,58 @@ public struct AdapterConfig: Sendable, Equatable {
     }
 
     /// What B·A·x is multiplied by before it is added: α/r, or α/√r.
-    public var scaling: Double { loraAlpha / (useRSLoRA ? Double(r).squareRoot() : Double(r)) }
+    public var scaling: Double { scaling(alpha: loraAlpha, rank: r) }
+
+    /// The rank of a module.
+    public func rank(of module: String) -> Int { rankPattern[module] ?? r }
+
+    /// What a module's B·A·x is multiplied by.
+    public func scaling(of module: String) -> Double {
+        scaling(alpha: alphaPattern[module] ?? loraAlpha, rank: rank(of: module))
+    }
+
+    private func scaling(alpha: Double, rank: Int) -> Double {
+        alpha / (useRSLoRA ? Double(rank).squareRoot() : Double(rank))
+    }
+
+    /// The modules that get an adapter.
+    /// - Parameter modules: names of the model's linear layers.
+    /// - Returns: those that match, in the order given.
+    /// - Throws: `TargetModulesError` if there are none, an entry of a list matches nothing, or an expression cannot be read.
+    public func select(from modules: [String]) throws(TargetModulesError) -> [String] {
+        var selected = try targetModules.select(from: modules)
+        if let layersToTransform {
+            guard case .list(let names) = targetModules else {
+                throw TargetModulesError(
+                    reason: "layers_to_transform goes with a list of target_modules only (so it is in PEFT); name the layers")
+            }
+            // A module that is listed by its whole name is one whatever its layer.
+            selected.removeAll { module in
+                !names.contains(module) && !(Self.layer(of: module).map(layersToTransform.contains) ?? false)
+            }
+        }
+        if let excludeModules { selected.removeAll(where: excludeModules.excludes) }
+        guard !selected.isEmpty else {
+            throw TargetModulesError(
+                reason: "no module is left of target_modules by layers_to_transform and exclude_modules")
+        }
+        return selected
+    }
+
+    /// The number that follows the first two parts of a name: `model.layers.3.…` is of layer 3.
+    private static func layer(of module: String) -> Int? {
+        module.split(separator: ".").dropFirst(2).lazy.compactMap { Int($0) }.first
+    }
+
+    /// How A and B begin (PEFT's `init_lora_weights`).
+    public enum InitLoRAWeights: Sendable, Equatable {
+        /// A ~ U(±1/√inputs), which is kaiming_uniform with a = √5; B = 0.
+        case standard
+        /// Both as an untrained linear layer: A ~ U(±1/√inputs), B ~ U(±1/√r). The adapter changes the model from the start.
+        case random
+        /// A ~ N(0, 1/r²); B = 0.
+        case gaussian
+    }
 }
 
 extension AdapterConfig {
@@ -60,6 +119,11 @@ extension AdapterConfig {
         useRSLoRA = try reader.value("use_rslora", default: false, \.bool, "true or false") { _ in true }
         baseModelName = try reader.optionalString("base_model_name_or_path")
         targetModules = try reader.targetModules()
+        rankPattern = try reader.patterns("rank_pattern", \.int, "a whole number ≥ 1") { $0 >= 1 }
+        alphaPattern = try reader.patterns("alpha_pattern", \.double, "a number") { $0.isFinite }
+        layersToTransform = try reader.layers()
+        excludeModules = try reader.excludedModules()
+        initLoRAWeights = reader.initLoRAWeights
     }
 
     /// The text of `adapter_config.json` as PEFT lays it out (keys sorted, indented by two). Its keys are those that PEFT has
@@ -78,14 +142,40 @@ extension AdapterConfig {
         let whole = Int64(exactly: loraAlpha)
         var members: [(key: String, value: JSON)] = [
             ("base_model_name_or_path", baseModelName.map(JSON.string) ?? .null), ("bias", .string("none")),
-            ("fan_in_fan_out", .bool(false)), ("inference_mode", .bool(true)), ("init_lora_weights", .bool(true)),
-            ("layers_pattern", .null), ("layers_to_transform", .null),
+            ("fan_in_fan_out", .bool(false)), ("inference_mode", .bool(true)), ("init_lora_weights", initLoRAWeights.json),
+            ("layers_pattern", .null),
+            ("layers_to_transform", layersToTransform.map { .array($0.map { .integer(Int64($0)) }) } ?? .null),
             ("lora_alpha", whole.map(JSON.integer) ?? .number(loraAlpha)), ("lora_dropout", .number(loraDropout)),
             ("modules_to_save", .null), ("peft_type", .string("LORA")), ("r", .integer(Int64(r))), ("revision", .null),
             ("target_modules", .array(sortedOnce(names).map(JSON.string))), ("task_type", .string("CAUSAL_LM")),
         ]
         if useRSLoRA { members.append(("use_rslora", .bool(true))) }
+        if !rankPattern.isEmpty {
+            let pairs = rankPattern.entries.map { (key: $0.pattern, value: JSON.integer(Int64($0.value))) }
+            members.append(("rank_pattern", .object(JSONObject(pairs))))
+        }
+        if !alphaPattern.isEmpty {
+            let pairs = alphaPattern.entries.map { (key: $0.pattern, value: JSON.number($0.value)) }
+            members.append(("alpha_pattern", .object(JSONObject(pairs))))
+        }
+        switch excludeModules {
+        case .list(let names): members.append(("exclude_modules", .array(sortedOnce(names).map(JSON.string))))
+        case .regex(let pattern): members.append(("exclude_modules", .string(pattern)))
+        case .allLinear, nil: break
+        }
+        members.sort { $0.key < $1.key }
         return JSON.object(JSONObject(members)).text(indent: 2, escapeNonASCII: true)
+    }
+}
+
+extension AdapterConfig.InitLoRAWeights {
+    /// As PEFT writes it.
+    fileprivate var json: JSON {
+        switch self {
+        case .standard: .bool(true)
+        case .random: .bool(false)
+        case .gaussian: .string("gaussian")
+        }
     }
 }
 

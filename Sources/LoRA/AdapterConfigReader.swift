@@ -42,6 +42,53 @@ struct AdapterConfigReader {
         }
     }
 
+    /// Values by regular expression.
+    func patterns<T: Equatable & Sendable>(
+        _ key: String, _ read: (JSON) -> T?, _ expected: String, where isValid: (T) -> Bool
+    ) throws -> ModulePatterns<T> {
+        guard let json = object[key], !json.isNull else { return ModulePatterns() }
+        guard let members = json.object?.members else {
+            throw error("\(key) is \(Self.shown(json)), expected an object of module names and numbers")
+        }
+        let entries = try members.map { name, json in
+            guard let value = read(json), isValid(value) else {
+                throw error("\(key): \(name) is \(Self.shown(json)), expected \(expected)")
+            }
+            return (pattern: name, value: value)
+        }
+        do { return try ModulePatterns(entries) } catch { throw self.error("\(key): \(error)") }
+    }
+
+    /// `layers_to_transform`: one number or several.
+    func layers() throws -> [Int]? {
+        guard let json = object["layers_to_transform"], !json.isNull else { return nil }
+        let numbers = (json.array ?? [json]).map(\.int)
+        guard numbers.allSatisfy({ $0.map { $0 >= 0 } ?? false }) else {
+            throw error("layers_to_transform is \(Self.shown(json)), expected a layer's number or a list of them")
+        }
+        return numbers.isEmpty ? nil : numbers.map { $0! }
+    }
+
+    /// `exclude_modules`: a list of names, or a regular expression.
+    func excludedModules() throws -> TargetModules? {
+        guard let json = object["exclude_modules"], !json.isNull else { return nil }
+        if let text = json.string { return text.isEmpty ? nil : .regex(text) }
+        guard let names = json.array?.map(\.string), names.allSatisfy({ $0 != nil }) else {
+            throw error(
+                "exclude_modules is \(Self.shown(json)), expected a list of module names or a regular expression")
+        }
+        return names.isEmpty ? nil : .list(names.map { $0! })
+    }
+
+    /// How an adapter began, as far as that is known here; it does not matter for one that is loaded.
+    var initLoRAWeights: AdapterConfig.InitLoRAWeights {
+        switch object["init_lora_weights"] {
+        case .bool(false)?: .random
+        case .string("gaussian")?: .gaussian
+        default: .standard
+        }
+    }
+
     /// Throws for every key that asks for what is not supported.
     func refuseUnsupported() throws {
         let type = object["peft_type"]
@@ -74,7 +121,7 @@ struct AdapterConfigReader {
     private static let isRead: Set<String> = [
         "r", "lora_alpha", "lora_dropout", "use_rslora", "base_model_name_or_path", "target_modules", "peft_type",
         "inference_mode", "revision", "peft_version", "auto_mapping", "megatron_core", "qalora_group_size",
-        "runtime_config", "eva_config",
+        "runtime_config", "eva_config", "rank_pattern", "alpha_pattern", "layers_to_transform", "exclude_modules",
     ]
     private static let accepted: [String: [String]] = ["bias": ["none"], "task_type": ["CAUSAL_LM"]]
 

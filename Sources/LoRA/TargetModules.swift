@@ -49,6 +49,16 @@ public enum TargetModules: Sendable, Equatable {
         }
     }
 
+    /// Whether a module is one that PEFT's `exclude_modules` leaves out, which has the meanings of `target_modules` but for
+    /// "all-linear".
+    func excludes(_ module: String) -> Bool {
+        switch self {
+        case .allLinear: false
+        case .list(let suffixes): suffixes.contains { Self.isSuffix($0, of: module) }
+        case .regex(let pattern): (try? Regex(pattern).wholeMatch(in: module)) != nil
+        }
+    }
+
     /// True if `module` is `suffix` or ends with "." and `suffix`, by bytes.
     static func isSuffix(_ suffix: String, of module: String) -> Bool {
         let (name, end) = (Array(module.utf8), Array(suffix.utf8))

@@ -24,18 +24,46 @@ public struct AdamWStep: Sendable {
 
     /// Updates values and both moments in place. (Loshchilov & Hutter 2019, algorithm 2, as torch.optim.AdamW: the decay is
     /// applied to the value before the step, epsilon is added after the bias correction of the root.)
-    public func apply(_ sums: ExactSums, values: ParameterSlab, m: ParameterSlab, v: ParameterSlab, on workers: Workers)
-    {
+    /// - Parameters:
+    ///   - sums: the gradient.
+    ///   - values: of the same layout.
+    ///   - m: first moments.
+    ///   - v: second moments.
+    ///   - rateFactor: what the learning rate of an entry is multiplied by.
+    ///   - workers: share the elements.
+    public func apply(
+        _ sums: ExactSums, values: ParameterSlab, m: ParameterSlab, v: ParameterSlab,
+        rateFactor: (_ entry: Int) -> Double = { _ in 1 }, on workers: Workers
+    ) {
         precondition(sums.layout == values.layout && m.layout == values.layout && v.layout == values.layout)
+        // Entries that follow each other with one rate are one stretch.
+        var stretches: [(range: Range<Int>, factor: Double)] = []
+        for (index, entry) in values.layout.entries.enumerated() {
+            let factor = rateFactor(index)
+            if let last = stretches.last, last.factor == factor {
+                stretches[stretches.count - 1].range = last.range.lowerBound..<entry.offset + entry.count
+            } else {
+                stretches.append((entry.offset..<entry.offset + entry.count, factor))
+            }
+        }
+        for stretch in stretches {
+            apply(sums, values, m, v, stretch.range, rate: learningRate * stretch.factor, workers)
+        }
+    }
+
+    private func apply(
+        _ sums: ExactSums, _ values: ParameterSlab, _ m: ParameterSlab, _ v: ParameterSlab, _ stretch: Range<Int>,
+        rate: Double, _ workers: Workers
+    ) {
         let constants = ck_adamw(
-            learning_rate: Float(learningRate), beta2: Float(beta2), epsilon: Float(epsilon),
+            learning_rate: Float(rate), beta2: Float(beta2), epsilon: Float(epsilon),
             weight_decay: Float(weightDecay), one_minus_beta1: Float(1 - beta1), one_minus_beta2: Float(1 - beta2),
             bias_correction1: Float(1 - pow(beta1, Double(step))),
             bias_correction2_root: Float((1 - pow(beta2, Double(step))).squareRoot()),
             gradient_scale: gradientFactor * 0x1p-48)
-        workers.rows(values.layout.count, grain: 65_536) { range, _ in
+        workers.rows(stretch.count, grain: 65_536) { range, _ in
             withUnsafePointer(to: constants) { constants in
-                let first = range.lowerBound
+                let first = stretch.lowerBound + range.lowerBound
                 ck_adamw_update(
                     constants, sums.pointer + first, values.pointer + first, m.pointer + first, v.pointer + first,
                     range.count)

@@ -1,4 +1,5 @@
 import CKernels
+import Glibc
 
 /// Random numbers as a function of what they are for: Philox4x32-10 (Salmon et al. 2011) keyed by (seed, purpose), counted by
 /// (step, example, position, feature). No state, so that it does not matter who asks, or in which order.
@@ -45,6 +46,16 @@ public struct CounterRandom: Sendable {
                 }
             }
             initialized = count
+        }
+    }
+
+    /// Numbers of the normal distribution with mean 0 and deviation 1, two of each two uniform ones. (Box & Muller 1958)
+    public func normals(_ count: Int) -> [Float] {
+        let uniforms = uniforms((count + 1) / 2 * 2)
+        return (0..<count).map { i in
+            let radius = (-2 * log(1 - Double(uniforms[i & ~1]))).squareRoot()
+            let angle = 2 * Double.pi * Double(uniforms[i | 1])
+            return Float(radius * (i.isMultiple(of: 2) ? cos(angle) : sin(angle)))
         }
     }
 

@@ -8,11 +8,15 @@ public struct Optimizer: Sendable {
     /// Updates done.
     public var steps = 0
     private let config: TrainingConfig
+    /// What the learning rate of each entry is multiplied by.
+    private let rateFactors: [Double]
 
     /// Moments start at zero.
     public init(values: ParameterSlab, config: TrainingConfig) {
         self.values = values
         self.config = config
+        // LoRA+ (Hayou et al. 2024): B learns faster than A.
+        rateFactors = values.layout.entries.map { Adapter.isB($0) ? config.loraPlusRatio : 1 }
         m = ParameterSlab(values.layout)
         v = ParameterSlab(values.layout)
     }
@@ -27,7 +31,8 @@ public struct Optimizer: Sendable {
             learningRate: learningRate, beta1: config.adamBeta1, beta2: config.adamBeta2, epsilon: config.adamEpsilon,
             weightDecay: config.weightDecay, step: steps,
             gradientFactor: limit > 0 ? min(1, limit / (norm + 1e-6)) : 1)
-        step.apply(sums, values: values, m: m, v: v, on: workers)
+        let factors = rateFactors
+        step.apply(sums, values: values, m: m, v: v, rateFactor: { factors[$0] }, on: workers)
         return norm
     }
 }

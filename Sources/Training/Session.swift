@@ -75,19 +75,31 @@ struct Session {
 
     private static func fresh(_ config: RunConfig, _ base: BaseModel) throws -> (Adapter, AdapterConfig) {
         let lora = config.lora
-        let adapterConfig = AdapterConfig(
+        var adapterConfig = AdapterConfig(
             r: lora.r, loraAlpha: lora.loraAlpha, loraDropout: lora.loraDropout, targetModules: lora.targetModules.peft,
             useRSLoRA: lora.useRSLoRA, baseModelName: config.model.baseName ?? base.name)
+        adapterConfig.rankPattern = try patterns(lora.rankPattern, "rank_pattern")
+        adapterConfig.alphaPattern = try patterns(lora.alphaPattern, "alpha_pattern")
+        adapterConfig.layersToTransform = lora.layersToTransform.isEmpty ? nil : lora.layersToTransform
+        adapterConfig.excludeModules = lora.excludeModules?.peft
+        adapterConfig.initLoRAWeights = lora.initLoRAWeights.peft
         let adapter = try adapter(adapterConfig, base)
-        adapter.initialize(seed: UInt64(config.training.seed))
+        adapter.initialize(adapterConfig.initLoRAWeights, seed: UInt64(config.training.seed))
         return (adapter, adapterConfig)
+    }
+
+    /// In the order of the expressions, so that it does not depend on the run which is tried first.
+    private static func patterns<Value: Sendable & Equatable>(
+        _ values: [String: Value], _ key: String
+    ) throws -> ModulePatterns<Value> {
+        do { return try ModulePatterns(values.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }) } catch {
+            throw ConfigError(key: "lora.\(key)", reason: error.reason)
+        }
     }
 
     private static func load(_ path: String, _ base: BaseModel) throws -> (Adapter, AdapterConfig) {
         let folder = try PEFTFolder.read(path)
-        let adapter = Adapter(
-            groups: base.adaptableGroups, rank: folder.config.r, scale: Float(folder.config.scaling),
-            targets: folder.modules)
+        let adapter = Adapter(groups: base.adaptableGroups, targets: folder.modules, config: folder.config)
         let own = Set(adapter.modules.map(\.path))
         if let stranger = folder.modules.first(where: { !own.contains($0) }) {
             throw InputError(
@@ -108,12 +120,12 @@ struct Session {
 
     private static func adapter(_ config: AdapterConfig, _ base: BaseModel) throws -> Adapter {
         let targets: [String]
-        do { targets = try config.targetModules.select(from: base.adaptableGroups.joined().map(\.path)) } catch {
+        do { targets = try config.select(from: base.adaptableGroups.joined().map(\.path)) } catch {
             let name = "target_modules: "
             let reason = error.reason.hasPrefix(name) ? String(error.reason.dropFirst(name.count)) : error.reason
             throw ConfigError(key: "lora.target_modules", reason: reason)
         }
-        return Adapter(groups: base.adaptableGroups, rank: config.r, scale: Float(config.scaling), targets: targets)
+        return Adapter(groups: base.adaptableGroups, targets: targets, config: config)
     }
 
     /// How rows become examples, and conversations prompts.
@@ -137,6 +149,16 @@ extension LoRAConfig.TargetModules {
         case .allLinear: .allLinear
         case .suffixes(let suffixes): .list(suffixes)
         case .pattern(let pattern): .regex(pattern)
+        }
+    }
+}
+
+extension LoRAConfig.InitLoRAWeights {
+    fileprivate var peft: AdapterConfig.InitLoRAWeights {
+        switch self {
+        case .standard: .standard
+        case .random: .random
+        case .gaussian: .gaussian
         }
     }
 }

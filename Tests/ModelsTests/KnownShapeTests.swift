@@ -36,7 +36,8 @@ import Testing
         #expect(base.byteCount == Self.tiny.bf16ByteCount)
         #expect(base.head.values != base.embedding.values)
         let adapter = Adapter(
-            groups: base.adaptableGroups, rank: 2, scale: 1, targets: base.adaptableGroups.joined().map(\.path))
+            groups: base.adaptableGroups, targets: base.adaptableGroups.joined().map(\.path),
+            config: AdapterConfig(r: 2, loraAlpha: 2))
         adapter.initialize(seed: 1)
         let decoder = Decoder(base: base, adapter: adapter, positions: 16, precision: precision)
         var batch = PackedBatch()
@@ -65,7 +66,7 @@ import Testing
         let targets = ["q_proj", "v_proj", "down_proj"].map {
             "model.layers.1.\($0 == "down_proj" ? "mlp" : "self_attn").\($0)"
         }
-        let adapter = Adapter(groups: base.adaptableGroups, rank: 2, scale: 1, targets: targets)
+        let adapter = Adapter(groups: base.adaptableGroups, targets: targets, config: AdapterConfig(r: 2, loraAlpha: 2))
         let decoder = Decoder(base: base, adapter: adapter, positions: 16, precision: precision)
         let products = decoder.stepProducts(tokens: 24, on: workers)
         for product in products { product.run() }

@@ -28,13 +28,13 @@ struct Oracle {
         let file = URL(filePath: "\(folder)/\(subfolder)/adapter_config.json")
         let config = try JSON(parsing: [UInt8](Data(contentsOf: file)))
         let rank = config["r"]!.int!
-        let alpha = Float(config["lora_alpha"]!.double!)
-        let scale = config["use_rslora"]!.bool! ? alpha / Float(rank).squareRoot() : alpha / Float(rank)
+        let isRSLoRA = config["use_rslora"]!.bool!
+        let adapterConfig = AdapterConfig(r: rank, loraAlpha: config["lora_alpha"]!.double!, useRSLoRA: isRSLoRA)
         let targets = config["target_modules"]!.array!.map { $0.string! }
         let modules = base.adaptableGroups.joined().map(\.path)
         let adapter = Adapter(
-            groups: base.adaptableGroups, rank: rank, scale: scale,
-            targets: try TargetModules.list(targets).select(from: modules))
+            groups: base.adaptableGroups, targets: try TargetModules.list(targets).select(from: modules),
+            config: adapterConfig)
         let weights = try TensorCollection.safetensors(at: "\(folder)/\(subfolder)/adapter_model.safetensors")
         adapter.load { name, _, _ in floats(weights[name]!) }
         return adapter

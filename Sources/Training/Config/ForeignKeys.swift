@@ -61,13 +61,13 @@ enum ForeignKeys {
         (["dropout"], use("lora.lora_dropout")),
         (["lora_target_modules", "lora_target_linear"], use("lora.target_modules")),
         (
-            ["init_lora_weights", "adapter_name_or_path", "adapter"],
+            ["adapter_name_or_path", "adapter"],
             use("lora.init_adapter", "to start from an adapter")
         ),
         (
             [
-                "modules_to_save", "layers_to_transform", "layers_pattern", "rank_pattern", "alpha_pattern", "use_dora",
-                "lora_bias", "layer_replication", "exclude_modules", "megatron_config", "loftq_config",
+                "modules_to_save", "layers_pattern", "use_dora", "lora_bias", "layer_replication", "megatron_config",
+                "loftq_config", "eva_config", "corda_config", "target_parameters", "trainable_token_indices",
             ],
             remove("adapters of this kind are not supported")
         ),

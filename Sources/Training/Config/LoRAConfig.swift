@@ -11,6 +11,15 @@ public struct LoRAConfig: Sendable, Equatable {
     /// Which linear layers get an adapter.
     public var targetModules = TargetModules.allLinear
     public var useRSLoRA = false
+    /// How A and B begin.
+    public var initLoRAWeights = InitLoRAWeights.standard
+    /// Ranks and alphas of modules that differ from the adapter's, by regular expression.
+    public var rankPattern: [String: Int] = [:]
+    public var alphaPattern: [String: Double] = [:]
+    /// The layers that are adapted, by number from 0; empty for all.
+    public var layersToTransform: [Int] = []
+    /// Modules that are left out of `targetModules`; nil for none.
+    public var excludeModules: TargetModules?
     /// Which biases are trained.
     public var bias = Bias.none
     /// The folder of a PEFT adapter to start from. It brings its own r, lora_alpha, target_modules and use_rslora:
@@ -29,11 +38,24 @@ public struct LoRAConfig: Sendable, Equatable {
         case pattern(String)
     }
 
+    /// How A and B begin.
+    public enum InitLoRAWeights: Sendable {
+        /// A by kaiming_uniform, B zero.
+        case standard
+        /// Both as an untrained linear layer.
+        case random
+        /// A of a normal distribution, B zero.
+        case gaussian
+    }
+
     /// Which biases are trained.
     public enum Bias: String, Sendable, CaseIterable { case none }
 
     /// The keys that `init_adapter` answers.
-    static let shapeKeys = ["r", "lora_alpha", "target_modules", "use_rslora"]
+    static let shapeKeys = [
+        "r", "lora_alpha", "target_modules", "use_rslora", "init_lora_weights", "rank_pattern", "alpha_pattern",
+        "layers_to_transform", "exclude_modules",
+    ]
 }
 
 extension LoRAConfig: ConfigSection {
@@ -47,9 +69,73 @@ extension LoRAConfig: ConfigSection {
             expected: "all-linear, a list of name suffixes such as [q_proj, v_proj], or a regular expression",
             decode: TargetModules.init(tree:), encode: \.tree),
         .flag("use_rslora", \.useRSLoRA),
+        ConfigField(
+            "init_lora_weights", \.initLoRAWeights, expected: "true, false or gaussian",
+            decode: InitLoRAWeights.init(tree:), encode: \.tree),
+        ConfigField(
+            "rank_pattern", \.rankPattern, expected: "regular expressions of module names with whole numbers of at least 1",
+            decode: { patterns($0) { $0.int.flatMap { $0 >= 1 && $0 <= 65_536 ? $0 : nil } } },
+            encode: { tree($0) { .integer(Int64($0)) } }),
+        ConfigField(
+            "alpha_pattern", \.alphaPattern, expected: "regular expressions of module names with numbers above 0",
+            decode: { patterns($0) { $0.double.flatMap { $0.isFinite && $0 > 0 ? $0 : nil } } },
+            encode: { tree($0) { .number($0) } }),
+        ConfigField(
+            "layers_to_transform", \.layersToTransform, expected: "a layer's number from 0, or a list of them",
+            decode: { tree in
+                if tree.isNull { return [] }
+                let numbers = (tree.array ?? [tree]).map(\.int)
+                guard numbers.allSatisfy({ $0.map { $0 >= 0 && $0 < 100_000 } ?? false }) else { return nil }
+                return numbers.map { $0! }
+            },
+            encode: { $0.isEmpty ? nil : .array($0.map { .integer(Int64($0)) }) }),
+        ConfigField(
+            "exclude_modules", \.excludeModules, expected: "a list of name suffixes such as [down_proj], or a regular expression",
+            decode: { tree in
+                if tree.isNull { return .some(nil) }
+                guard let modules = TargetModules(tree: tree), modules != .allLinear else { return nil }
+                return .some(modules)
+            },
+            encode: { $0?.tree }),
         .choice("bias", \.bias),
         .path("init_adapter", \.initAdapter, expected: "the folder of a PEFT adapter"),
     ]
+}
+
+/// Values by regular expression; nil for what is none.
+private func patterns<Value>(_ tree: JSON, _ read: (JSON) -> Value?) -> [String: Value]? {
+    if tree.isNull { return [:] }
+    guard let members = tree.object?.members else { return nil }
+    var patterns: [String: Value] = [:]
+    for (pattern, json) in members {
+        guard !pattern.isEmpty, (try? Regex(pattern)) != nil, let value = read(json) else { return nil }
+        patterns[pattern] = value
+    }
+    return patterns
+}
+
+private func tree<Value>(_ patterns: [String: Value], _ write: (Value) -> JSON) -> JSON? {
+    guard !patterns.isEmpty else { return nil }
+    return .object(JSONObject(patterns.sorted { $0.key < $1.key }.map { ($0.key, write($0.value)) }))
+}
+
+extension LoRAConfig.InitLoRAWeights {
+    fileprivate init?(tree: JSON) {
+        switch tree {
+        case .bool(true): self = .standard
+        case .bool(false): self = .random
+        case .string("gaussian"): self = .gaussian
+        default: return nil
+        }
+    }
+
+    fileprivate var tree: JSON? {
+        switch self {
+        case .standard: .bool(true)
+        case .random: .bool(false)
+        case .gaussian: .string("gaussian")
+        }
+    }
 }
 
 extension LoRAConfig.TargetModules {

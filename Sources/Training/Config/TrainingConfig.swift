@@ -4,6 +4,8 @@ import JSONText
 public struct TrainingConfig: Sendable, Equatable {
     /// The highest learning rate of the schedule.
     public var learningRate = 2e-4
+    /// What the learning rate of B is that of A times (LoRA+).
+    public var loraPlusRatio = 1.0
     public var scheduler = Scheduler.linear
     /// How long the learning rate rises at first.
     public var warmup = Warmup.steps(0)
@@ -94,6 +96,7 @@ extension TrainingConfig: ConfigSection {
     static let name = "training"
     static let fields: [ConfigField<TrainingConfig>] = [
         .number("learning_rate", \.learningRate, .above(0)),
+        .number("loraplus_lr_ratio", \.loraPlusRatio, .above(0)),
         .choice("lr_scheduler_type", \.scheduler),
         ConfigField(
             "warmup_steps", \.warmup, expected: "a whole number of steps, or a share of all steps below 1",

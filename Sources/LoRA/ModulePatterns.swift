@@ -1,0 +1,32 @@
+/// Values for modules whose names match regular expressions, as PEFT's `rank_pattern` and `alpha_pattern` have them: a module takes
+/// the value of the first expression that matches its whole name or what stands behind a point in it.
+public struct ModulePatterns<Value: Sendable & Equatable>: Sendable, Equatable {
+    /// Expressions and values, in the order in which they are tried.
+    public let entries: [(pattern: String, value: Value)]
+
+    /// - Throws: `TargetModulesError` for an expression that cannot be read.
+    public init(_ entries: [(pattern: String, value: Value)]) throws(TargetModulesError) {
+        for (pattern, _) in entries {
+            do { _ = try Regex("(?:.*\\.)?(?:\(pattern))") } catch {
+                throw TargetModulesError(reason: "the regular expression \"\(pattern)\" cannot be read: \(error)")
+            }
+        }
+        self.entries = entries
+    }
+
+    /// None.
+    public init() { entries = [] }
+
+    public var isEmpty: Bool { entries.isEmpty }
+
+    /// The value for a module, or nil.
+    public subscript(module: String) -> Value? {
+        entries.first { entry in
+            (try? Regex("(?:.*\\.)?(?:\(entry.pattern))").wholeMatch(in: module)) != nil
+        }?.value
+    }
+
+    public static func == (a: ModulePatterns, b: ModulePatterns) -> Bool {
+        a.entries.elementsEqual(b.entries) { $0.pattern == $1.pattern && $0.value == $1.value }
+    }
+}
