@@ -100,18 +100,17 @@ public struct BaseModel: Sendable {
     /// - Throws: `WeightFileError` that names file and tensor.
     public func replacingLinears(from file: String) throws -> BaseModel {
         let tensors = try TensorCollection.safetensors(at: file)
-        let layers = try layers.indices.map { layer in
-            var linears = layers[layer].linears
+        let replaced = try self.layers.enumerated().map { layer, weights in
+            var linears = weights.linears
             for module in LinearModule.allCases {
                 let (outputs, inputs) = module.shape(config)
                 let name = module.path(layer: layer) + ".weight"
                 linears[module] = (try tensors.matrix(name, rows: outputs, columns: inputs), linears[module]!.bias)
             }
             return LayerWeights(
-                inputNorm: layers[layer].inputNorm, postAttentionNorm: layers[layer].postAttentionNorm,
-                linears: linears)
+                inputNorm: weights.inputNorm, postAttentionNorm: weights.postAttentionNorm, linears: linears)
         }
-        return BaseModel(self, layers: layers, files: files + Self.files(of: tensors))
+        return BaseModel(self, layers: replaced, files: files + Self.files(of: tensors))
     }
 
     /// The first linear map that is kept in fewer than 16 bits already, and its format.

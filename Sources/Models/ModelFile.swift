@@ -1,6 +1,6 @@
 import JSONText
-import Tensors
-import WeightFiles
+public import Tensors
+public import WeightFiles
 
 /// A safetensors file of a model to be written, by one process or by several that share the tensors.
 public struct ModelFile: Sendable {

@@ -57,7 +57,7 @@ public struct ModelFolder {
                 try shard.write(to: file, on: workers) { report($0.name, $0.byteCount) }
                 try file.finish()
             } catch {
-                unlink(partial)
+                unsafe unlink(partial)
                 throw error
             }
             try FileSystem.rename(partial, to: "\(path)/\(name(index))")

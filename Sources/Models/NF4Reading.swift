@@ -85,28 +85,28 @@ private struct NF4State {
     }
 
     init(_ tensor: StoredTensor) throws {
-        func error(_ reason: String) -> WeightFileError {
+        func wrong(_ reason: String) -> WeightFileError {
             WeightFileError(file: tensor.file.path, reason: "tensor \(tensor.name): \(reason)")
         }
         guard tensor.type == .u8, tensor.elementCount <= 1 << 16 else {
-            throw error("is \(tensor.type.name) of \(tensor.shape), expected some bytes of JSON")
+            throw wrong("is \(tensor.type.name) of \(tensor.shape), expected some bytes of JSON")
         }
         let json: JSON
-        do { json = try JSON(parsing: unsafe Array(tensor.bytes)) } catch { throw error("is not JSON (\(error))") }
+        do { json = try JSON(parsing: unsafe Array(tensor.bytes)) } catch { throw wrong("is not JSON (\(error))") }
         func require(_ key: String, _ expected: JSON) throws {
-            guard json[key] == expected else {
-                throw error("\(key) is \(json[key]?.text() ?? "missing"), supported is \(expected.text())")
+            guard json[key]?.text() == expected.text() else {
+                throw wrong("\(key) is \(json[key]?.text() ?? "missing"), supported is \(expected.text())")
             }
         }
         try require("quant_type", .string("nf4"))
         try require("blocksize", .integer(64))
         let shape = json["shape"]?.array?.compactMap(\.int) ?? []
-        guard shape.count == 2 else { throw error("shape is \(json["shape"]?.text() ?? "missing"), expected two sizes") }
+        guard shape.count == 2 else { throw wrong("shape is \(json["shape"]?.text() ?? "missing"), expected two sizes") }
         if let nested = json["nested_offset"], !nested.isNull {
             try require("nested_blocksize", .integer(256))
             try require("nested_dtype", .string("float32"))
             guard let offset = nested.double, Float(offset).isFinite else {
-                throw error("nested_offset is \(nested.text().prefix(40)), expected a number")
+                throw wrong("nested_offset is \(nested.text().prefix(40)), expected a number")
             }
             self.offset = Float(offset)
         } else {

@@ -73,7 +73,7 @@ private func makeQuantized(
             if needs, isFirst { try FileSystem.rename(partial, to: path) }
         }
     } catch {
-        if isFirst { unlink(partial) }
+        if isFirst { unsafe unlink(partial) }
         throw error
     }
 }

@@ -75,11 +75,11 @@ extension LoRAConfig: ConfigSection {
         ConfigField(
             "rank_pattern", \.rankPattern, expected: "regular expressions of module names with whole numbers of at least 1",
             decode: { patterns($0) { $0.int.flatMap { $0 >= 1 && $0 <= 65_536 ? $0 : nil } } },
-            encode: { tree($0) { .integer(Int64($0)) } }),
+            encode: { patternTree($0) { .integer(Int64($0)) } }),
         ConfigField(
             "alpha_pattern", \.alphaPattern, expected: "regular expressions of module names with numbers above 0",
             decode: { patterns($0) { $0.double.flatMap { $0.isFinite && $0 > 0 ? $0 : nil } } },
-            encode: { tree($0) { .number($0) } }),
+            encode: { patternTree($0) { .number($0) } }),
         ConfigField(
             "layers_to_transform", \.layersToTransform, expected: "a layer's number from 0, or a list of them",
             decode: { tree in
@@ -114,7 +114,7 @@ private func patterns<Value>(_ tree: JSON, _ read: (JSON) -> Value?) -> [String:
     return patterns
 }
 
-private func tree<Value>(_ patterns: [String: Value], _ write: (Value) -> JSON) -> JSON? {
+private func patternTree<Value>(_ patterns: [String: Value], _ write: (Value) -> JSON) -> JSON? {
     guard !patterns.isEmpty else { return nil }
     return .object(JSONObject(patterns.sorted { $0.key < $1.key }.map { ($0.key, write($0.value)) }))
 }
