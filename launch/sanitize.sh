@@ -45,7 +45,7 @@ for sanitizer in "${sanitizers[@]}"; do
   if [ "$sanitizer" = thread ]; then which+=(--filter "$threaded"); fi
   # What MPI and OpenBLAS keep until the end is theirs, SIGBUS is caught by the program; a finding ends the process.
   ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=1:handle_sigbus=0 \
-    TSAN_OPTIONS=halt_on_error=1 \
+    TSAN_OPTIONS="halt_on_error=1:suppressions=$PWD/launch/thread-sanitizer.txt" \
     swift test "${build[@]}" --skip-build "${which[@]}" >&2 ||
     fail "the $sanitizer sanitizer found something" "the lines above tell what"
 done

@@ -37,17 +37,17 @@ enum Limits {
     /// Lists and mappings inside one another.
     static let containerDepth = 300
     /// Values inside one container, counted through all levels; each 16 bytes of a text count as one more.
-    static let containerWeight = 4_000_000
+    static let containerWeight = 1_000_000
     /// Attributes of a namespace, and named arguments of a call.
     static let names = 1000
     /// Passes through all loops of one conversation.
-    static let iterations = 2_000_000
+    static let iterations = 500_000
     /// Statements and expressions done for one conversation.
-    static let steps = 20_000_000
+    static let steps = 5_000_000
     /// Elements of `range()`, as in Jinja's sandbox.
     static let range = 100_000
     /// Bytes of the output and of any one string.
-    static let textBytes = 32 << 20
+    static let textBytes = 8 << 20
     /// Bytes of all strings, and elements of all lists, made or gone through for one conversation.
-    static let totalBytes = 1 << 28
+    static let totalBytes = 1 << 26
 }

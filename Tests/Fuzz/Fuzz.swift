@@ -32,7 +32,7 @@ private var residentBytes: Int {
 /// The most bytes that were ever in memory.
 private var peakBytes: Int {
     var usage = rusage()
-    getrusage(RUSAGE_SELF, &usage)
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
     return usage.ru_maxrss << 10
 }
 
