@@ -6,7 +6,7 @@ import Tensors
 import Testing
 import WeightFiles
 
-let tinyModels = ["tied", "untied-gqa-f16", "llama3-rope-bf16", "linear-rope-sharded", "biases", "mistral"]
+let tinyModels = ["tied", "untied-gqa-f16", "llama3-rope-bf16", "linear-rope-sharded", "biases", "mistral", "nf4"]
 
 /// Against PyTorch, Transformers and PEFT in fp32, every element.
 @Suite struct OracleTests {

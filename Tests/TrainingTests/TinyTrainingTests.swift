@@ -9,7 +9,7 @@ import WeightFiles
 
 /// Ten AdamW steps with warm-up, clipping and weight decay against a PEFT loop in fp32.
 @Suite struct TinyTrainingTests {
-    @Test(arguments: ["tied", "llama3-rope-bf16", "biases"]) func adapterAfterTenSteps(name: String) throws {
+    @Test(arguments: ["tied", "llama3-rope-bf16", "biases", "nf4"]) func adapterAfterTenSteps(name: String) throws {
         let folder = "\(Fixtures.models)/\(name)"
         let oracle = try Fixtures.json(folder + "/oracle.json")["training"]!
         let tensors = try TensorCollection.safetensors(at: folder + "/oracle.safetensors")

@@ -41,7 +41,7 @@ os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "CUDA_VISIBLE
 if os.environ.get("PYTHONHASHSEED") != "0":  # PEFT keeps target modules in a set, whose order follows the hash seed
     os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | {"PYTHONHASHSEED": "0"})
 PINS = {"torch": "2.15.0", "transformers": "5.23.0", "peft": "0.21.2", "safetensors": "0.8.0", "gguf": "0.19.0",
-        "tokenizers": "0.23.3", "numpy": "2.4.6"}
+        "tokenizers": "0.23.3", "numpy": "2.4.6", "bitsandbytes": "0.50.2"}
 for package, version in PINS.items():
     found = importlib.metadata.version(package).split("+")[0]
     if found != version:
@@ -52,6 +52,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 import transformers
+from bitsandbytes import functional as bnb
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 from transformers import (AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM,
@@ -82,8 +83,9 @@ MODELS = {
                                     sliding_window=None, rms_norm_eps=1e-6,
                                     rope_parameters=dict(rope_type="default", rope_theta=1000.0)), torch.float16,
                 dict(rope_theta=1000.0)),
+    "nf4": (LlamaConfig, {}, torch.float32, None),  # linear maps quantised by bitsandbytes, rows that are no whole blocks
 }
-TRAINED = ("tied", "llama3-rope-bf16", "biases")  # models with a training run of ten steps
+TRAINED = ("tied", "llama3-rope-bf16", "biases", "nf4")  # models with a training run of ten steps
 LENGTHS = (1, 3, 9, 40)
 
 
@@ -96,6 +98,8 @@ def make(name):
     model = (LlamaForCausalLM if kind is LlamaConfig else MistralForCausalLM)(config)
     torch.manual_seed(1000 + list(MODELS).index(name))
     randomize(model)
+    if name == "nf4":
+        quantize(model, folder)
     model.to(dtype).save_pretrained(folder, max_shard_size="12KB" if "sharded" in name else "1GB")
     os.remove(os.path.join(folder, "generation_config.json"))
     if old_keys is not None:
@@ -123,6 +127,34 @@ def randomize(model):
             else:
                 gain = 1.2 if "q_proj" in key or "k_proj" in key else 1.0
                 tensor.copy_(gain * noise / math.sqrt(tensor.shape[1]))
+
+
+def quantize(model, folder):
+    """Gives the linear maps the values that they have in 4-bit NormalFloat; what stands for these goes to parts.safetensors."""
+    parts = {}
+    for key, tensor in model.named_parameters():
+        if "_proj.weight" not in key:
+            continue
+        codes, state = bnb.quantize_4bit(tensor.data, blocksize=64, compress_statistics=True, quant_type="nf4")
+        parts[key] = codes
+        parts |= {f"{key}.{name}": value.contiguous() for name, value in state.as_dict(packed=True).items()}
+        tensor.data = bnb.dequantize_4bit(codes, state)
+    os.makedirs(folder)
+    save_file(parts, os.path.join(folder, "parts.safetensors"))
+
+
+def store_nf4(folder):
+    """The model folder as Transformers and bitsandbytes keep it."""
+    path, parts = os.path.join(folder, "model.safetensors"), os.path.join(folder, "parts.safetensors")
+    save_file({k: t for k, t in load_file(path).items() if "_proj.weight" not in k} | load_file(parts), path,
+              metadata={"format": "pt"})
+    os.remove(parts)
+    path = os.path.join(folder, "config.json")
+    config = json.load(open(path))
+    config["quantization_config"] = dict(
+        quant_method="bitsandbytes", load_in_4bit=True, load_in_8bit=False, bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype="float32", bnb_4bit_quant_storage="uint8")
+    write_json(path, config)
 
 
 def load(folder, dtype=torch.float32):
@@ -477,3 +509,5 @@ if __name__ == "__main__":
         else:
             make(name)
             oracle(name)
+            if name == "nf4":
+                store_nf4(os.path.join(HERE, name))
