@@ -83,8 +83,8 @@ func writtenConfigsReadBack(_ config: AdapterConfig) throws {
 
 @Test(arguments: [
     #""use_dora": true"#, #""loftq_config": {"loftq_bits": 4}"#, #""modules_to_save": ["lm_head"]"#,
-    #""rank_pattern": {"q_proj": 8}"#, #""alpha_pattern": {"q_proj": 8}"#, #""lora_bias": true"#, #""bias": "all""#,
-    #""task_type": "SEQ_CLS""#, #""layers_to_transform": [0]"#, #""exclude_modules": "q.*""#, #""use_qalora": true"#,
+    #""rank_pattern": {"q_proj": 0}"#, #""alpha_pattern": {"(": 8}"#, #""lora_bias": true"#, #""bias": "all""#,
+    #""task_type": "SEQ_CLS""#, #""layers_to_transform": [-1]"#, #""exclude_modules": [3]"#, #""use_qalora": true"#,
     #""trainable_token_indices": [3]"#, #""layer_replication": [[0, 2]]"#, #""init_lora_weights": "pissa_niter_4""#,
     #""fan_in_fan_out": true"#, #""alora_invocation_tokens": [1]"#, #""target_parameters": ["w"]"#,
     #""a_future_feature": 2"#, #""peft_type": "LOHA""#, #""r": 0"#, #""r": 2.5"#, #""lora_alpha": "8""#,
@@ -99,7 +99,7 @@ func unsupportedFeaturesAreRefusedByName(_ member: String) throws {
 
 @Test(arguments: [
     #""use_dora": false"#, #""rank_pattern": {}"#, #""layers_to_transform": null"#, #""a_future_feature": null"#,
-    #""init_lora_weights": "gaussian""#, #""peft_version": "0.99""#, #""task_type": null"#,
+    #""init_lora_weights": true"#, #""exclude_modules": []"#, #""peft_version": "0.99""#, #""task_type": null"#,
 ])
 func featuresThatAreOffAreAccepted(_ member: String) throws {
     #expect(try parse(with(member)) == AdapterConfig(r: 4, loraAlpha: 8, targetModules: .list(["q_proj"])))

@@ -136,6 +136,7 @@ struct OracleLoop {
         config.adamBeta2 = numbers["betas"]!.array![1].double!
         config.adamEpsilon = numbers["epsilon"]!.double!
         config.scheduler = .linear
+        config.loraPlusRatio = numbers["loraplus_lr_ratio"]?.double ?? 1
         schedule = LearningRateSchedule(config, totalSteps: numbers["steps"]!.int!)
         optimizer = Optimizer(values: adapter.values, config: config)
         sums = ExactSums(adapter.values.layout)

@@ -54,6 +54,7 @@ import torch.nn.functional as F
 import transformers
 from bitsandbytes import functional as bnb
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
+from peft.optimizers import create_loraplus_optimizer
 from safetensors.torch import load_file, save_file
 from transformers import (AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM,
                           get_linear_schedule_with_warmup)
@@ -249,11 +250,15 @@ HYPER = dict(learning_rate=2e-2, betas=[0.9, 0.999], epsilon=1e-8, weight_decay=
              max_grad_norm=0.9)
 
 
-def train(model, all_rows, batches):
+def train(model, all_rows, batches, ratio=1):
     model.train()
     parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=HYPER["learning_rate"], betas=tuple(HYPER["betas"]),
-                                  eps=HYPER["epsilon"], weight_decay=HYPER["weight_decay"])
+    options = dict(lr=HYPER["learning_rate"], betas=tuple(HYPER["betas"]), eps=HYPER["epsilon"])
+    if ratio == 1:
+        optimizer = torch.optim.AdamW(parameters, weight_decay=HYPER["weight_decay"], **options)
+    else:
+        optimizer = create_loraplus_optimizer(model, torch.optim.AdamW, loraplus_lr_ratio=ratio,
+                                              loraplus_weight_decay=HYPER["weight_decay"], **options)
     schedule = get_linear_schedule_with_warmup(optimizer, HYPER["warmup_steps"], HYPER["steps"])
     losses, norms, rates = [], [], []
     for batch in batches:
@@ -348,6 +353,54 @@ def oracle(name):
     write_json(os.path.join(folder, "oracle.json"), numbers)
     print(name, {k: float(f"{v:.2g}") for k, v in errors.items()},
           [round(n, 2) for n in numbers.get("training", {}).get("gradient_norms", [])])
+
+
+# Options of LoraConfig, and the ratio of LoRA+, on the model "tied". Starting values are random, of B too.
+VARIANTS = {
+    "patterns": (dict(r=4, lora_alpha=8, target_modules=["q_proj", "k_proj", "v_proj", "o_proj", "down_proj"],
+                      rank_pattern={"down_proj": 2, "layers.1.self_attn.q_proj": 6, "^model.layers.0.*.v_proj": 3},
+                      alpha_pattern={"[qv]_proj": 5.0, "model.layers.0.mlp.down_proj": 3.0},
+                      exclude_modules=["layers.0.self_attn.k_proj"]), 1),
+    "layers": (dict(r=4, lora_alpha=8, use_rslora=True, layers_to_transform=[1], rank_pattern={"o_proj": 9},
+                    target_modules=["q_proj", "o_proj", "up_proj", "model.layers.0.mlp.gate_proj"]), 1),
+    "excluded": (dict(r=4, lora_alpha=6, target_modules=r".*\.(self_attn|mlp)\..*_proj",
+                      exclude_modules=r".*layers\.0.*(up|down)_proj"), 1),
+    "loraplus": (dict(r=4, lora_alpha=8, target_modules="all-linear"), 4.0),
+}
+
+
+def variants():
+    for number, (name, (options, ratio)) in enumerate(VARIANTS.items()):
+        folder = os.path.join(HERE, "variants", name)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.makedirs(folder)
+        generator = np.random.Generator(np.random.PCG64(9000 + number))
+
+        def fresh(dtype=torch.float32):
+            torch.manual_seed(5000 + number)
+            model = get_peft_model(load(os.path.join(HERE, "tied")), LoraConfig(task_type="CAUSAL_LM", **options))
+            with torch.no_grad():
+                for key, tensor in model.named_parameters():
+                    if "lora_B" in key:
+                        tensor.copy_(0.3 * torch.randn(tensor.shape))
+            return model.to(dtype)
+
+        adapted = fresh().eval()
+        save_adapter(adapted, os.path.join(folder, "adapter"))
+        all_rows = rows(generator, SHAPE["vocab_size"], (6, 11, 2, 20, 14, 9, 25, 4, 7, 16))
+        batches = [sorted(generator.choice(len(all_rows), size, replace=False).tolist())
+                   for size in (4, 3, 5, 4, 2, 4, 6, 3, 4, 5)]
+        tensors = {"logits": logits(adapted, all_rows[6]["tokens"])}
+        losses, norms, rates, final = train(fresh(), all_rows, batches, ratio)
+        tensors |= {f"trained.{k}": t for k, t in final.items()}
+        with float64():
+            error = distance(final, train(fresh(torch.float64), all_rows, batches, ratio)[3])
+        save_file({k: t.contiguous() for k, t in tensors.items()}, os.path.join(folder, "oracle.safetensors"))
+        write_json(os.path.join(folder, "oracle.json"),
+                   {"training": {"hyperparameters": HYPER | {"loraplus_lr_ratio": ratio}, "rows": all_rows,
+                                 "batches": batches, "losses": losses, "gradient_norms": norms,
+                                 "learning_rates": rates}, "fp32_error": error})
+        print(name, sorted(saved_name(k) for k in final if "lora_A" in k)[:3], f"{error:.2g}")
 
 
 CHAT_TEMPLATE = (
@@ -500,12 +553,14 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     transformers.utils.logging.disable_progress_bar()
     torch.use_deterministic_algorithms(True)
-    chosen = sys.argv[1:] or [*MODELS, "chat", "gguf"]
+    chosen = sys.argv[1:] or [*MODELS, "chat", "gguf", "variants"]
     for name in chosen:
         if name == "chat":
             chat()
         elif name == "gguf":
             write_ggufs()
+        elif name == "variants":
+            variants()
         else:
             make(name)
             oracle(name)
