@@ -59,7 +59,9 @@ public struct AdapterConfig: Sendable, Equatable {
         if let layersToTransform {
             guard case .list(let names) = targetModules else {
                 throw TargetModulesError(
-                    reason: "layers_to_transform goes with a list of target_modules only (so it is in PEFT); name the layers")
+                    reason:
+                        "layers_to_transform goes with a list of target_modules only (so it is in PEFT); name the layers"
+                )
             }
             // A module that is listed by its whole name is one whatever its layer.
             selected.removeAll { module in
@@ -142,7 +144,8 @@ extension AdapterConfig {
         let whole = Int64(exactly: loraAlpha)
         var members: [(key: String, value: JSON)] = [
             ("base_model_name_or_path", baseModelName.map(JSON.string) ?? .null), ("bias", .string("none")),
-            ("fan_in_fan_out", .bool(false)), ("inference_mode", .bool(true)), ("init_lora_weights", initLoRAWeights.json),
+            ("fan_in_fan_out", .bool(false)), ("inference_mode", .bool(true)),
+            ("init_lora_weights", initLoRAWeights.json),
             ("layers_pattern", .null),
             ("layers_to_transform", layersToTransform.map { .array($0.map { .integer(Int64($0)) }) } ?? .null),
             ("lora_alpha", whole.map(JSON.integer) ?? .number(loraAlpha)), ("lora_dropout", .number(loraDropout)),

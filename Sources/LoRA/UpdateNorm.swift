@@ -15,7 +15,8 @@ extension PEFTFolder {
             let squares = zip(Self.gram(b, transposed: true), Self.gram(a, transposed: false)).reduce(0) {
                 $0 + $1.0 * $1.1
             }
-            return UpdateNorm(module: module, norm: abs(config.scaling(of: module)) * (squares < 0 ? 0 : squares).squareRoot())
+            return UpdateNorm(
+                module: module, norm: abs(config.scaling(of: module)) * (squares < 0 ? 0 : squares).squareRoot())
         }
     }
 

@@ -97,6 +97,7 @@ public struct BaseModel: Sendable {
     /// The same model whose linear maps are those of another file, under the names of Hugging Face; biases, norms, embedding and head
     /// stay.
     /// - Parameter file: safetensors.
+    /// - Returns: the model.
     /// - Throws: `WeightFileError` that names file and tensor.
     public func replacingLinears(from file: String) throws -> BaseModel {
         let tensors = try TensorCollection.safetensors(at: file)
@@ -129,6 +130,7 @@ public struct BaseModel: Sendable {
 
     /// The linear maps of all layers as items of a file, under the names of Hugging Face.
     /// - Parameter form: that they are written in.
+    /// - Returns: in the order of the layers.
     public func linearItems(_ form: ModelFile.Form) -> [ModelFile.Item] {
         layers.enumerated().flatMap { index, layer in
             LinearModule.allCases.map { module in

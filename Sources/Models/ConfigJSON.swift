@@ -4,6 +4,7 @@ import Layers
 extension DecoderConfig {
     /// The content of a `config.json` for Transformers' `LlamaForCausalLM`.
     /// - Parameter dtype: of the weights, as Transformers names it: `float32`, `float16` or `bfloat16`.
+    /// - Returns: an object.
     /// - Throws: `ModelError` for rotary frequencies that no key of `config.json` describes.
     public func json(dtype: String) throws -> JSON {
         func integer(_ value: Int) -> JSON { .integer(Int64(value)) }
@@ -46,7 +47,8 @@ extension DecoderConfig {
     public static var nf4Quantization: JSON {
         .object(
             JSONObject([
-                ("quant_method", .string("bitsandbytes")), ("load_in_4bit", .bool(true)), ("load_in_8bit", .bool(false)),
+                ("quant_method", .string("bitsandbytes")), ("load_in_4bit", .bool(true)),
+                ("load_in_8bit", .bool(false)),
                 ("bnb_4bit_quant_type", .string("nf4")), ("bnb_4bit_use_double_quant", .bool(true)),
                 ("bnb_4bit_compute_dtype", .string("float32")), ("bnb_4bit_quant_storage", .string("uint8")),
             ]))

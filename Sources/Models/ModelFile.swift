@@ -78,8 +78,9 @@ public struct ModelFile: Sendable {
         if part == 0 { try file.write(layout.header, at: 0) }
         // The largest go first, each to whom has least.
         var loads = [Int](repeating: 0, count: parts)
-        for item in items.enumerated().sorted(by: { ($1.element.byteCount, $0.offset) < ($0.element.byteCount, $1.offset) })
-        {
+        for item in items.enumerated().sorted(by: {
+            ($1.element.byteCount, $0.offset) < ($0.element.byteCount, $1.offset)
+        }) {
             let owner = loads.indices.min { loads[$0] < loads[$1] }!
             loads[owner] += item.element.byteCount
             guard owner == part else { continue }

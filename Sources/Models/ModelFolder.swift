@@ -37,7 +37,8 @@ public struct ModelFolder {
             let digits = String(value)
             return String(repeating: "0", count: max(0, 5 - digits.count)) + digits
         }
-        return shards.count == 1 ? "model.safetensors" : "model-\(number(shard + 1))-of-\(number(shards.count)).safetensors"
+        return shards.count == 1
+            ? "model.safetensors" : "model-\(number(shard + 1))-of-\(number(shards.count)).safetensors"
     }
 
     /// Writes all files, each under a temporary name first; `config.json`, by which the folder is known for a model, is the last.
@@ -62,7 +63,9 @@ public struct ModelFolder {
             }
             try FileSystem.rename(partial, to: "\(path)/\(name(index))")
         }
-        if shards.count > 1 { try FileSystem.write(Array(index.text(indent: 2).utf8), to: "\(path)/model.safetensors.index.json") }
+        if shards.count > 1 {
+            try FileSystem.write(Array(index.text(indent: 2).utf8), to: "\(path)/model.safetensors.index.json")
+        }
         try FileSystem.write(Array((config.text(indent: 2) + "\n").utf8), to: "\(path)/config.json")
         try FileSystem.flushFolder(path)
     }
@@ -76,7 +79,10 @@ public struct ModelFolder {
         return .object(
             JSONObject([
                 ("metadata", .object(JSONObject([("total_size", .integer(Int64(bytes)))]))),
-                ("weight_map", .object(JSONObject(places.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }))),
+                (
+                    "weight_map",
+                    .object(JSONObject(places.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }))
+                ),
             ]))
     }
 }
@@ -86,6 +92,7 @@ extension BaseModel {
     /// - Parameters:
     ///   - linears: the form of the linear maps.
     ///   - others: the form of embedding, head, norms and biases; nil for that of the file, and bf16 for what is quantised there.
+    /// - Returns: in the order of the computation.
     public func items(linears: ModelFile.Form, others: ModelFile.Form?) -> [ModelFile.Item] {
         let names = HuggingFaceNames()
         func matrix(_ name: String, _ weight: StoredMatrix, _ form: ModelFile.Form?) -> ModelFile.Item {

@@ -101,7 +101,9 @@ private struct NF4State {
         try require("quant_type", .string("nf4"))
         try require("blocksize", .integer(64))
         let shape = json["shape"]?.array?.compactMap(\.int) ?? []
-        guard shape.count == 2 else { throw wrong("shape is \(json["shape"]?.text() ?? "missing"), expected two sizes") }
+        guard shape.count == 2 else {
+            throw wrong("shape is \(json["shape"]?.text() ?? "missing"), expected two sizes")
+        }
         if let nested = json["nested_offset"], !nested.isNull {
             try require("nested_blocksize", .integer(256))
             try require("nested_dtype", .string("float32"))

@@ -46,6 +46,7 @@ extension DecoderConfig {
 extension BaseModel {
     /// The tensors of a model of random weights in bf16, each made when it is written; norms are 1.
     /// - Parameter config: the model's shape.
+    /// - Returns: in the order of the computation.
     public static func randomItems(_ config: DecoderConfig) -> [ModelFile.Item] {
         let weights = RandomWeights(seed: 1)
         let names = HuggingFaceNames()

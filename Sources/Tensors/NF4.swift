@@ -62,11 +62,10 @@ public struct NF4Tensor: Sendable {
         count = 256
     }
 
-    /// Quantises a matrix.
+    /// Quantises a matrix; nil if an element is NaN or infinite.
     /// - Parameters:
     ///   - matrix: in any format; it is read in order.
     ///   - workers: share blocks of 64 rows.
-    /// - Returns: nil if an element is NaN or infinite.
     public init?(quantizing matrix: StoredMatrix, on workers: Workers) {
         let (rows, columns) = (matrix.rows, matrix.columns)
         let sizes = NF4Sizes(elements: rows * columns)

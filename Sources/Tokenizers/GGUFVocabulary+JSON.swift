@@ -20,7 +20,8 @@ extension GGUFVocabulary {
             ("unk_token", isByteLevel ? .null : unknown.map { .string(texts[$0]) } ?? .null),
             ("continuing_subword_prefix", .null), ("end_of_word_suffix", .null), ("fuse_unk", .bool(!isByteLevel)),
             ("byte_fallback", .bool(!isByteLevel)), ("ignore_merges", .bool(pipeline.model.ignoresMerges)),
-            ("vocab", .object(JSONObject(texts.enumerated().map { ($1, .integer(Int64($0))) }))), ("merges", .array(merges)),
+            ("vocab", .object(JSONObject(texts.enumerated().map { ($1, .integer(Int64($0))) }))),
+            ("merges", .array(merges)),
         ]
         let (normalizer, preTokenizer, decoder) = try isByteLevel ? byteLevelSteps() : sentencePieceSteps()
         return object([
@@ -120,7 +121,8 @@ extension GGUFVocabulary {
         let addsSpace = try metadata.bool("tokenizer.ggml.add_space_prefix") ?? true
         func replace(_ from: String, _ to: String) -> JSON {
             object([
-                ("type", .string("Replace")), ("pattern", object([("String", .string(from))])), ("content", .string(to)),
+                ("type", .string("Replace")), ("pattern", object([("String", .string(from))])),
+                ("content", .string(to)),
             ])
         }
         let prepend = object([("type", .string("Prepend")), ("prepend", .string("▁"))])

@@ -47,7 +47,8 @@ public struct ModelWriting {
         if let (name, format) = base.quantized, !requantizes {
             throw InputError(
                 model,
-                reason: "is quantised already (\(name) is \(format)), and would lose more by being quantised again; it can be "
+                reason:
+                    "is quantised already (\(name) is \(format)), and would lose more by being quantised again; it can be "
                     + "trained on as it is, or give --requantize")
         }
         let quantization = DecoderConfig.nf4Quantization
@@ -96,7 +97,9 @@ public struct ModelWriting {
     /// Copies what belongs to a model beside its weights.
     private func copyTokenizer(from model: String) throws {
         for file in try Tokenizer(folder: model).filesToCopy + ["generation_config.json"] {
-            if let bytes = try FileSystem.read("\(model)/\(file)") { try FileSystem.write(bytes, to: "\(path)/\(file)") }
+            if let bytes = try FileSystem.read("\(model)/\(file)") {
+                try FileSystem.write(bytes, to: "\(path)/\(file)")
+            }
         }
     }
 }

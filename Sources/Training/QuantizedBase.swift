@@ -34,7 +34,8 @@ private func quantizedPath(_ base: BaseModel) throws -> String {
     if let (name, format) = base.quantized {
         throw ConfigError(
             key: "model.quantization",
-            reason: "\(base.path) is quantised already (\(name) is \(format)); remove the key to use it as it is, or make a "
+            reason:
+                "\(base.path) is quantised already (\(name) is \(format)); remove the key to use it as it is, or make a "
                 + "model of it with lora-dist quantize --requantize")
     }
     let folder = cacheFolder + "/nf4"

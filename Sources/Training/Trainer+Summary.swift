@@ -52,6 +52,7 @@ extension BaseModel {
     /// Name and form, for the log.
     var description: String {
         let form = gguf == nil ? "Hugging Face folder" : "GGUF"
-        return "\(name) (\(form), \(config.layers) layers, hidden \(config.hidden), \(layers[0].linears[.q]!.weight.formatName))"
+        return
+            "\(name) (\(form), \(config.layers) layers, hidden \(config.hidden), \(layers[0].linears[.q]!.weight.formatName))"
     }
 }

@@ -37,7 +37,8 @@ struct Bench: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Random bf16 weights of a known shape in the place of a model: \(KnownShape.names(of: "or")).", valueName: "name"))
+            "Random bf16 weights of a known shape in the place of a model: \(KnownShape.names(of: "or")).",
+            valueName: "name"))
     var shape: String?
 
     @Flag(help: "Measures each product of a step alone, with the shapes of the model.")

@@ -11,7 +11,9 @@ struct LoraDist: ParsableCommand {
             Exit codes: 0 done, 2 wrong usage or config, 3 wrong input data or files, 75 stopped on request with a \
             checkpoint, 1 anything else.
             """,
-        subcommands: [Train.self, Eval.self, Generate.self, Inspect.self, Bench.self, Quantize.self, Convert.self, Synth.self])
+        subcommands: [
+            Train.self, Eval.self, Generate.self, Inspect.self, Bench.self, Quantize.self, Convert.self, Synth.self,
+        ])
 
     static func main() {
         do {

@@ -17,7 +17,8 @@ import Testing
     private func flops(_ targets: [String]?) -> StepFLOPs {
         let base = BaseModel(random: Self.config, name: "tiny", on: Workers(count: 1))
         let all = base.adaptableGroups.joined().map(\.path)
-        let adapter = Adapter(groups: base.adaptableGroups, targets: targets ?? all, config: AdapterConfig(r: 2, loraAlpha: 2))
+        let adapter = Adapter(
+            groups: base.adaptableGroups, targets: targets ?? all, config: AdapterConfig(r: 2, loraAlpha: 2))
         return Decoder(base: base, adapter: adapter, positions: 3).trainingFLOPs(exampleLengths: [3, 2], trained: 3)
     }
 

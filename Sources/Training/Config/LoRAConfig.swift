@@ -73,7 +73,8 @@ extension LoRAConfig: ConfigSection {
             "init_lora_weights", \.initLoRAWeights, expected: "true, false or gaussian",
             decode: InitLoRAWeights.init(tree:), encode: \.tree),
         ConfigField(
-            "rank_pattern", \.rankPattern, expected: "regular expressions of module names with whole numbers of at least 1",
+            "rank_pattern", \.rankPattern,
+            expected: "regular expressions of module names with whole numbers of at least 1",
             decode: { patterns($0) { $0.int.flatMap { $0 >= 1 && $0 <= 65_536 ? $0 : nil } } },
             encode: { patternTree($0) { .integer(Int64($0)) } }),
         ConfigField(
@@ -90,7 +91,8 @@ extension LoRAConfig: ConfigSection {
             },
             encode: { $0.isEmpty ? nil : .array($0.map { .integer(Int64($0)) }) }),
         ConfigField(
-            "exclude_modules", \.excludeModules, expected: "a list of name suffixes such as [down_proj], or a regular expression",
+            "exclude_modules", \.excludeModules,
+            expected: "a list of name suffixes such as [down_proj], or a regular expression",
             decode: { tree in
                 if tree.isNull { return .some(nil) }
                 guard let modules = TargetModules(tree: tree), modules != .allLinear else { return nil }
