@@ -1,3 +1,4 @@
+import JSONText
 import LoRA
 import Models
 import Tensors
