@@ -93,7 +93,10 @@ let package = Package(
             ],
             exclude: ["Fixtures"], swiftSettings: common),
         .testTarget(
-            name: "CommandTests", dependencies: ["lora-dist", "Training", "JSONText", "WeightFiles"],
+            name: "CommandTests",
+            dependencies: [
+                "lora-dist", "Training", "JSONText", "WeightFiles", .product(name: "Crypto", package: "swift-crypto"),
+            ],
             exclude: ["Fixtures"],
             swiftSettings: common),
         .target(

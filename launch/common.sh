@@ -82,11 +82,9 @@ run_stoppable() {
   set +m
   # shellcheck disable=SC2064
   trap "kill -USR1 $child 2>/dev/null || true" TERM INT USR1
-  # A signal ends `wait`, not the run.
-  while kill -0 "$child" 2>/dev/null; do
-    code=0
-    wait "$child" || code=$?
-  done
+  # A signal ends `wait`, not the run; once the run has ended, `wait` tells its own exit code.
+  while kill -0 "$child" 2>/dev/null; do wait "$child" || true; done
+  wait "$child" || code=$?
   trap - TERM INT USR1
   return "$code"
 }

@@ -17,7 +17,7 @@ count, seed, program = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 chance = random.Random(seed)
 begin = time.monotonic()
 TIMEOUT = 3  # training.collective_timeout
-LONGEST = 60  # seconds that a run may take to end once it is interrupted
+LONGEST = 8 * TIMEOUT  # seconds that a run may take to end once it is interrupted, on a busy machine
 SETTINGS = {
     "model.path": "model", "data.train": "rows.jsonl", "data.eval": "rows.jsonl", "data.template_date": "2025-01-01",
     "lora.r": 4, "lora.lora_dropout": 0.1, "training.max_steps": 2000, "training.learning_rate": 1e-3,
@@ -64,6 +64,18 @@ class Run:
         except (OSError, ValueError, IndexError):
             pass
         return False
+
+    @staticmethod
+    def writer(ranks):
+        """The process of rank 0, which alone writes."""
+        for pid in ranks:
+            try:
+                with open(f"/proc/{pid}/environ", "rb") as file:
+                    if b"OMPI_COMM_WORLD_RANK=0" in file.read().split(b"\0"):
+                        return pid
+            except OSError:
+                pass
+        return ranks[0] if ranks else None
 
     def wait(self, seconds):
         try:
@@ -117,15 +129,24 @@ def damage(work, kind):
 
 def interrupt(run, kind, work):
     """Does to a run what ends it; returns the exit codes that may follow."""
-    if kind == "kill in a save":
-        end = time.monotonic() + 2
-        while time.monotonic() < end and not glob.glob(os.path.join(work, "run/checkpoints/.step-*.partial")):
-            pass
     ranks = run.ranks()
+    writer = run.writer(ranks) if kind == "kill in a save" else None
+    if writer:
+        # Looks often: a save of so small a model takes milliseconds.
+        end = time.monotonic() + 3
+        place = os.path.join(work, "run/checkpoints")
+        while time.monotonic() < end:
+            try:
+                if any(name.endswith(".partial") for name in os.listdir(place)):
+                    break
+            except OSError:
+                pass
     if not ranks:
         return None
     try:
-        if kind in ("kill", "kill in a save"):
+        if kind == "kill in a save":
+            os.kill(writer, signal.SIGKILL)
+        elif kind == "kill":
             os.kill(chance.choice(ranks), signal.SIGKILL)
         elif kind == "wish to stop":
             os.kill(run.process.pid if len(ranks) > 1 else ranks[0], signal.SIGUSR1)
@@ -148,7 +169,8 @@ def storm(work, left):
         kind = chance.choice(KINDS) if len(used) < left else None
         if kind in ("truncated", "flipped bit"):
             folder = damage(work, kind)
-            if folder:
+            # One that is spoiled already, with no run in between, is no further interruption.
+            if folder and folder not in damaged:
                 damaged.add(folder)
                 used.append(kind)
                 tell(kind, os.path.relpath(folder, work))
@@ -180,13 +202,17 @@ def storm(work, left):
         text = run.text()
         for path in re.findall(r"^saved (run/checkpoints/step-\d+)$", text, re.M):
             saved.add(os.path.join(work, path))
+            damaged.discard(os.path.join(work, path))
         if code == 0:
             return used
         # A run that reaches its end on a full disk cannot save its adapter, and says so.
         if not kind or code in (2, 3) and kind != "full disk":
             raise Broken(f"the run ended with {code}:\n{text}")
-        if kind == "wish to stop" and code not in (75, 138, 143) and "hangs" in text:
+        # The signal itself ends a program that has not begun to listen.
+        if kind == "wish to stop" and code not in (75, 138):
             raise Broken(f"asked to stop, the run ended with {code}:\n{text}")
+        if kind == "SIGSTOP" and ranks > 1 and code != 0 and "hangs" not in text:
+            raise Broken(f"a rank was stopped, and nothing was said of it:\n{text}")
         used.append(kind)
         tell(kind, f"{ranks} rank{'s' if ranks > 1 else ''}, exit code {code}")
         # What was reported as saved is whole, but for what this storm spoiled and what the limit took away.

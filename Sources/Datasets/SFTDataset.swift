@@ -67,13 +67,19 @@ public struct SFTDataset: Sendable {
 
     /// Tokenizes rows for their sizes and keeps nothing else. Rows do not depend on each other, so ranks share them.
     /// The number of threads that share the work changes nothing in the result. Each example is labelled with the longest of the
-    /// prefixes that it begins with.
+    /// prefixes that it begins with. `tick` is called as work goes on.
     /// - Throws: the error of the first row that has one; a `DatasetError` with file and line if the row is to blame.
     public func measure(
-        _ rows: Range<Int>, prefixes: SharedPrefixes = .none, threads: Int = 1
+        _ rows: Range<Int>, prefixes: SharedPrefixes = .none, threads: Int = 1,
+        tick: @escaping @Sendable () -> Void = {}
     ) throws -> [ExampleSize] {
         precondition(rows.lowerBound >= 0 && rows.upperBound <= count, "rows outside the data set")
-        guard threads > 1, rows.count > 64 else { return try rows.map { try size($0, prefixes) } }
+        guard threads > 1, rows.count > 64 else {
+            return try rows.map {
+                tick()
+                return try size($0, prefixes)
+            }
+        }
         let chunkSize = 64
         let chunks = (rows.count + chunkSize - 1) / chunkSize
         let results = Mutex<[Result<[ExampleSize], any Error>?]>(Array(repeating: nil, count: chunks))
@@ -82,6 +88,7 @@ public struct SFTDataset: Sendable {
             while true {
                 let chunk = next.wrappingAdd(1, ordering: .relaxed).oldValue
                 guard chunk < chunks else { return }
+                tick()
                 let start = rows.lowerBound + chunk * chunkSize
                 let chunkRows = start..<min(start + chunkSize, rows.upperBound)
                 let result = Result { try chunkRows.map { try size($0, prefixes) } }

@@ -46,9 +46,11 @@ final class RunClaim {
         case .auto:
             var newest: CheckpointReader?
             for candidate in CheckpointFolder.all(in: checkpoints) where newest == nil {
-                do { newest = try CheckpointReader(candidate) } catch {
+                do { try candidate.verify() } catch {
                     warnings.append("a broken checkpoint is passed over: \(error)")
+                    continue
                 }
+                newest = try CheckpointReader(verified: candidate)
             }
             checkpoint = newest
             if newest == nil, found.contains("adapter") {
@@ -72,7 +74,8 @@ final class RunClaim {
                 + "on with it, --overwrite to replace them, or another folder")
     }
 
-    /// Makes the folder ready to be written: removes what is to be replaced, and puts back the metrics of the checkpoint.
+    /// Makes the folder ready to be written: removes what is to be replaced, puts back the metrics of the checkpoint, and sets aside
+    /// the checkpoints beyond it, which are not of the run that goes on.
     /// - Throws: `InputError` if it cannot be written.
     func prepare(configText: String, ranks: Int) throws -> RunResults {
         let files = FileManager.default
@@ -80,6 +83,10 @@ final class RunClaim {
         do {
             if overwrites { for name in found { try files.removeItem(atPath: folder.path + "/" + name) } }
             try files.createDirectory(atPath: checkpointsPath, withIntermediateDirectories: true)
+            for later in CheckpointFolder.all(in: checkpointsPath)
+            where later.steps > checkpoint?.state.progress.steps ?? -1 {
+                warnings.append("\(later.path) is not of the run that goes on: it is now \(try later.setAside())")
+            }
             if let checkpoint {
                 let saved = "\(checkpoint.folder.path)/\(CheckpointFolder.metricsName)"
                 try FileSystem.write(try FileSystem.read(saved) ?? [], to: metrics + ".partial")

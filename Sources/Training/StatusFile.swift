@@ -9,6 +9,8 @@ final class StatusFile {
     private let ranks: Int
     private var last = ContinuousClock.now - .seconds(10)
     private var step: StepRecord?
+    /// Steps done, and all of them.
+    private var steps = (done: 0, all: Int?.none)
     private var checkpoint: String?
 
     init(path: String, ranks: Int) {
@@ -19,16 +21,20 @@ final class StatusFile {
     /// Takes note of an event; writes if the last time is long enough ago, or the event ends something.
     func note(_ event: TrainingEvent) {
         switch event {
-        case .started: write("training", isDue: true)
+        case .started(let summary):
+            steps.all = summary.totalSteps
+            write("training", isDue: true)
+        case .resumed(_, let done, let all): steps = (done, all)
         case .step(let record):
             step = record
+            steps = (record.step, record.totalSteps)
             write("training", isDue: false)
         case .saved(let path):
             checkpoint = path
             write("training", isDue: true)
         case .stopped: write("stopped", isDue: true)
         case .finished: write("finished", isDue: true)
-        case .resumed, .evaluated, .warning, .note: break
+        case .evaluated, .warning, .note: break
         }
     }
 
@@ -45,8 +51,8 @@ final class StatusFile {
         func number(_ value: Double?) -> JSON { value.flatMap { $0.isFinite ? .number($0) : nil } ?? .null }
         let json = JSON.object(
             JSONObject([
-                ("state", .string(state)), ("step", .integer(Int64(step?.step ?? 0))),
-                ("total_steps", step.map { .integer(Int64($0.totalSteps)) } ?? .null), ("loss", number(step?.loss)),
+                ("state", .string(state)), ("step", .integer(Int64(steps.done))),
+                ("total_steps", steps.all.map { .integer(Int64($0)) } ?? .null), ("loss", number(step?.loss)),
                 ("tokens_per_second", number(step?.tokensPerSecond)),
                 ("checkpoint", checkpoint.map { .string($0) } ?? .null),
                 ("message", message.map { .string($0) } ?? .null), ("ranks", .integer(Int64(ranks))),

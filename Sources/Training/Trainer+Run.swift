@@ -38,9 +38,13 @@ extension Trainer {
         }
         if heldOut != nil, progress.evaluatedSteps != progress.steps { try evaluate(report) }
         try saveNow(report)
-        if config.loadBestModelAtEnd, !bestValues.isEmpty { adapter.values.setBytes(bestValues) }
+        if config.loadBestModelAtEnd, !bestValues.isEmpty {
+            // From here on there is no state to save but the adapter.
+            saver?.live.beginUpdate()
+            adapter.values.setBytes(bestValues)
+            saver?.live.endUpdate(nil)
+        }
         try saveAdapter(results, report)
-        world.board.enter(.finished, step: progress.steps)
         try report(
             .finished(
                 FinishSummary(
@@ -62,7 +66,7 @@ extension Trainer {
     @discardableResult
     private mutating func evaluate(_ report: (TrainingEvent) throws -> Void) throws -> Bool {
         let begin = ContinuousClock.now
-        world.board.enter(.evaluating, step: progress.steps)
+        enter(.evaluating, step: progress.steps)
         let loss = try engine.evaluate(
             heldOut!.sizes(of: heldOutRows), usesAdapter: true, load: heldOut!.loader(heldOutRows)
         ).mean
@@ -112,7 +116,7 @@ extension Trainer {
 
     /// Saves a checkpoint of what has been done, unless there is one, and waits for it.
     private mutating func saveNow(_ report: (TrainingEvent) throws -> Void) throws {
-        world.board.enter(.saving, step: progress.steps)
+        enter(.saving, step: progress.steps)
         let digests = try world.allGather([digest]).map { Int64(bitPattern: $0[0]) }
         let strangers = StepNotes.Told.strangers(among: digests)
         if pendingSave != nil {

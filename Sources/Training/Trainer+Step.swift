@@ -17,7 +17,7 @@ extension Trainer {
     ) throws -> (record: StepRecord, stop: StopRequest.Reason?) {
         let begin = ContinuousClock.now
         let step = progress.steps
-        world.board.enter(.training, step: step + 1)
+        enter(.training, step: step + 1)
         let rows = plan.batch(step)
         let dropout = Decoder.Dropout(
             probability: session.config.lora.loraDropout, seed: UInt64(config.seed), step: step)
@@ -75,6 +75,12 @@ extension Trainer {
         }
         saver?.live.endUpdate(saver?.content(progress, best: bestValues))
         return (record, told.stop)
+    }
+
+    /// Lets others see what the run does next: the ranks of the node, and readers of `status.json`.
+    func enter(_ phase: ProgressBoard.Phase, step: Int) {
+        world.board.enter(phase, step: step)
+        status?.enter(phase)
     }
 
     /// What this rank tells the others when its work for a step is done.

@@ -28,6 +28,8 @@ struct Trainer {
     var bestValues: [UInt8] = []
     /// Saves checkpoints, on rank 0 only.
     var saver: RunSaver?
+    /// What readers see of the run, on rank 0 only.
+    var status: StatusFile?
     /// The steps of the checkpoint that rank 0 is writing.
     var pendingSave: Int?
     /// The most seconds from the end of one step to that of the next.

@@ -29,7 +29,10 @@ struct TrainingData {
             ([String(dataset.count)] + files.map { "\($0) \(Self.size(of: $0))" }).joined(separator: ", "), what: name)
         let share = dataset.count * world.rank / world.size..<dataset.count * (world.rank + 1) / world.size
         let prefixes = session.config.training.sharePrefix ? dataset.sharedPrefixes() : .none
-        let mine = try world.together { try dataset.measure(share, prefixes: prefixes, threads: threads) }
+        let tick = world.board.tick
+        let mine = try world.together {
+            try dataset.measure(share, prefixes: prefixes, threads: threads, tick: tick)
+        }
         let sizes = try world.allGather(ExampleSize.packed(mine)).flatMap(ExampleSize.unpacked)
         try world.together {
             try DataSummary(sizes).check(

@@ -48,7 +48,12 @@ private func train(
     let identity = try RunIdentity(session, world: world)
     try checkpoint?.checkIdentity(identity, options, world)
     let verification = BaseVerification(session.base, tick: world.board.tick, isOn: world.rank == 0)
-    if options.verifyBase { try world.together { try checkpoint?.checkBase(verification) } }
+    if options.verifyBase {
+        try world.together {
+            let sum = try verification.wait()
+            if !options.acceptChanges { try checkpoint?.checkBase(sum) }
+        }
+    }
     var trainer = try Trainer(session, world: world, options: options)
     try checkpoint?.load(into: &trainer, claim?.checkpoint)
 
@@ -59,7 +64,9 @@ private func train(
             .init(
                 session: session, identity: identity, folder: results.checkpointsPath, configText: configText,
                 metrics: results.metrics, values: session.adapter!.values, m: trainer.optimizer.m,
-                v: trainer.optimizer.v, tick: world.board.tick), base: verification)
+                v: trainer.optimizer.v, tick: world.board.tick), base: verification,
+            knownBase: options.acceptChanges ? nil : checkpoint?.state.baseSHA256)
+        trainer.status = results.status
         guards.saver.set(trainer.saver)
     }
     let written = results

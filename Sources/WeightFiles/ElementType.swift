@@ -41,12 +41,12 @@ public enum ElementType: UInt32, Sendable, CaseIterable {
     static let weightNames = allCases.filter(\.isWeight).map(\.name).joined(separator: ", ")
 
     /// Bytes of a tensor of this type, or nil if a dimension is negative, the last one is no multiple of the block, or
-    /// the product overflows.
+    /// the product of all but the zeros overflows.
     func byteCount(shape: [Int]) -> Int? {
         guard shape.allSatisfy({ $0 >= 0 }) else { return nil }
-        if shape.contains(0) { return 0 }
+        // Zeros count at the end alone, so that the product of the elements stays in range in any order.
         var blocks = 1
-        for (axis, dimension) in shape.enumerated() {
+        for (axis, dimension) in shape.enumerated() where dimension > 0 {
             let isLast = axis == shape.count - 1
             guard !isLast || dimension.isMultiple(of: blockElements) else { return nil }
             let (product, overflow) = blocks.multipliedReportingOverflow(
@@ -54,7 +54,8 @@ public enum ElementType: UInt32, Sendable, CaseIterable {
             guard !overflow else { return nil }
             blocks = product
         }
-        let (bytes, overflow) = blocks.multipliedReportingOverflow(by: blockBytes)
-        return overflow || shape.isEmpty && blockElements > 1 ? nil : bytes
+        guard !blocks.multipliedReportingOverflow(by: max(blockBytes, blockElements)).overflow else { return nil }
+        if shape.contains(0) { return 0 }
+        return shape.isEmpty && blockElements > 1 ? nil : blocks * blockBytes
     }
 }

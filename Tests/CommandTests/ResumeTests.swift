@@ -1,3 +1,4 @@
+import Crypto
 import Foundation
 import JSONText
 import Testing
@@ -108,6 +109,57 @@ import Testing
 
         try tiny.spoil("model/model.safetensors") { $0[$0.count - 9] ^= 1 }
         try refuses(["data.train=moved.jsonl"], "the base model (model.path) is not what it was")
+    }
+
+    /// Going on from an earlier checkpoint, or anew because none is whole: what was beyond is set aside, and what is saved from then on
+    /// stays, though its numbers are lower.
+    @Test func anotherBranch() throws {
+        let few = ["training.save_steps=2", "training.save_total_limit=3", "training.load_best_model_at_end=false"]
+        func names() throws -> Set<String> {
+            Set(try FileManager.default.contentsOfDirectory(atPath: "\(tiny.path)/run/checkpoints"))
+        }
+        #expect(try train(few).exitCode == 0)
+        #expect(try names() == ["step-8", "step-10", "step-12"])
+        let old = try tiny.bytes("run/checkpoints/step-12/adapter_model.safetensors")
+        let changed = few + ["training.learning_rate=0.02"]
+        let branch = try train(changed, "--resume", "run/checkpoints/step-8", "--accept-changes", ranks: 2)
+        #expect(branch.exitCode == 0 && branch.stderr.contains("step-12.old-1"), "\(branch)")
+        #expect(try names() == ["step-8", "step-10", "step-12", "step-10.old-1", "step-12.old-1"])
+        #expect(try tiny.bytes("run/checkpoints/step-12.old-1/adapter_model.safetensors") == old)
+        #expect(try tiny.bytes("run/checkpoints/step-12/adapter_model.safetensors") != old)
+
+        for name in ["step-8", "step-10", "step-12"] {
+            try tiny.spoil("run/checkpoints/\(name)/state.json") { $0[$0.count / 2] ^= 1 }
+        }
+        try FileManager.default.removeItem(atPath: "\(tiny.path)/run/adapter")
+        let anew = try train(few + ["training.max_steps=4"], "--resume", "auto")
+        #expect(anew.exitCode == 0 && anew.stderr.contains("begins anew"), "\(anew)")
+        let left = try names()
+        #expect(Set(left.filter { !$0.contains("old") }) == Set(["step-2", "step-4"]), "\(left)")
+    }
+
+    /// The base's whole sum is compared where it is asked for, and before another checkpoint is published in any case.
+    @Test func anotherSumOfTheBase() throws {
+        #expect(try train(["training.max_steps=5"], "--verify-base").exitCode == 0)
+        let state = try JSON(parsing: tiny.bytes("run/checkpoints/step-5/state.json"))
+        let sum = try #require(state["base_sha256"]?.string)
+        #expect(sum.count == 64)
+        try tiny.replace(sum, with: String(repeating: "0", count: 64), in: "run/checkpoints/step-5/state.json")
+        let files = try String(decoding: tiny.bytes("run/checkpoints/step-5/SHA256SUMS"), as: UTF8.self)
+        let line = try #require(files.split(separator: "\n").first { $0.hasSuffix("  state.json") })
+        let bytes = try tiny.bytes("run/checkpoints/step-5/state.json")
+        let digest = SHA256.hash(data: bytes).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        try tiny.replace(String(line), with: digest + "  state.json", in: "run/checkpoints/step-5/SHA256SUMS")
+
+        for ranks in [nil, 2] as [Int?] {
+            let refused = try train([], "--resume", "auto", "--verify-base", ranks: ranks)
+            #expect(refused.exitCode == 3 && refused.errors.first?.contains("not the same model") == true, "\(refused)")
+        }
+        let unsaved = try train(["training.on_save_error=stop", "training.save_steps=1"], "--resume", "auto")
+        #expect(unsaved.exitCode != 0 && unsaved.stderr.contains("not the same model"), "\(unsaved)")
+        #expect(!FileManager.default.fileExists(atPath: "\(tiny.path)/run/checkpoints/step-12"))
+        let accepted = try train([], "--resume", "auto", "--verify-base", "--accept-changes")
+        #expect(accepted.exitCode == 0, "\(accepted)")
     }
 
     @Test func onlyTheNewestAndTheBestAreKept() throws {

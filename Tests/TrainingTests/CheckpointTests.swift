@@ -121,6 +121,64 @@ import Testing
         }
     }
 
+    /// Whatever stands in a state, it is read or refused in order, and what was read can be gone on from.
+    @Test func statesFromStrangers() throws {
+        defer { remove() }
+        let whole = Array(content(3).state.json.text(indent: 1).utf8)
+        let numbers = [
+            "9223372036854775807", "-9223372036854775808", "1e999", "-1", "0", "2147483648", "null", "\"\"", "[]",
+        ]
+        let random = CounterRandom(seed: 1, purpose: 0)
+        var draws = 0
+        func draw(_ count: Int) -> Int {
+            draws += 1
+            return min(count - 1, Int(random.uniform(draws) * Float(count)))
+        }
+        var read = 0
+        for _ in 0..<20_000 {
+            var text = whole
+            for _ in 0...draw(3) {
+                let place = draw(text.count)
+                switch draw(5) {
+                case 0: text[place] = UInt8(draw(256))
+                case 1: text.removeSubrange(place..<min(text.count, place + 1 + draw(20)))
+                case 2: text.insert(contentsOf: text[place..<min(text.count, place + draw(40))], at: place)
+                default:
+                    // The number behind some colon.
+                    guard let colon = text[place...].firstIndex(of: UInt8(ascii: ":")) else { continue }
+                    let end = text[colon...].firstIndex { $0 == UInt8(ascii: ",") || $0 == UInt8(ascii: "\n") }
+                    text.replaceSubrange(colon + 1..<(end ?? text.count), with: numbers[draw(numbers.count)].utf8)
+                }
+                if text.isEmpty { break }
+            }
+            guard let state = try? CheckpointState(text: text, file: "state.json") else { continue }
+            read += 1
+            var progress = state.progress
+            progress.steps += 1
+            progress.updates += 1
+            progress.tokens += 1 << 40
+            progress.evaluationsWithoutGain += 1
+            #expect(RunProgress(json: state.progress.json) == state.progress)
+            _ = state.json.text()
+        }
+        #expect(read > 100 && read < 15_000)
+    }
+
+    /// A loss whose perplexity leaves the range of numbers.
+    @Test func hugeLosses() throws {
+        defer { remove() }
+        var content = content(3)
+        var progress = content.state.progress
+        progress.best = EvaluationRecord(step: 3, loss: 800, perplexity: .infinity, isBest: true)
+        content.state.progress = progress
+        let written = content
+        let writer = CheckpointWriter()
+        writer.start(written)
+        let folder = try #require(try writer.finish())
+        let best = try #require(try CheckpointReader(folder).state.progress.best)
+        #expect(best.loss == 800 && best.perplexity == .infinity)
+    }
+
     @Test func theNewestFirstAndNothingElse() throws {
         defer { remove() }
         for name in ["step-9", "step-10", "step-100", "step-x", "step-07", "step-3.old-1", ".step-5.partial", "other"] {

@@ -64,17 +64,20 @@ struct CheckpointFolder: Equatable {
     }
 
     /// Sets a checkpoint aside, under a name that is none of a checkpoint's: another is to have its place.
-    func setAside() throws {
+    /// - Returns: the new name, without the folder.
+    @discardableResult
+    func setAside() throws -> String {
         var number = 1
         while FileSystem.exists("\(path).old-\(number)") { number += 1 }
         try FileSystem.rename(path, to: "\(path).old-\(number)")
+        return "\((path as NSString).lastPathComponent).old-\(number)"
     }
 
     /// Whether it is there, and every file as it was written.
     var isWhole: Bool { FileSystem.exists(path) && (try? verify()) != nil }
 
     /// Reads every file and compares it with its sum.
-    /// - Throws: `InputError` that names the first file that is missing, not as it was written, or unknown.
+    /// - Throws: `InputError` that names the first file that is missing or not as it was written.
     func verify() throws {
         guard let bytes = try? FileSystem.read("\(path)/\(Self.sumsName)"), bytes.count < 1 << 20 else {
             throw InputError(path, reason: "not a whole checkpoint: \(Self.sumsName) is missing or cannot be read")

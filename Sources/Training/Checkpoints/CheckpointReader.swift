@@ -11,11 +11,17 @@ struct CheckpointReader {
     /// Checks every file against its sum and reads the state.
     /// - Throws: `InputError` that names the file, or `WeightFileError`.
     init(_ folder: CheckpointFolder) throws {
-        self.folder = folder
         guard FileSystem.exists(folder.path) else {
             throw InputError(folder.path, reason: "there is no such checkpoint")
         }
         try folder.verify()
+        try self.init(verified: folder)
+    }
+
+    /// Reads the state of a checkpoint whose files have been checked.
+    /// - Throws: `InputError` that names the file, or `WeightFileError`.
+    init(verified folder: CheckpointFolder) throws {
+        self.folder = folder
         let file = "\(folder.path)/\(CheckpointFolder.stateName)"
         state = try CheckpointState(text: try FileSystem.read(file) ?? [], file: file)
     }

@@ -5,7 +5,7 @@ import Tensors
 /// `state.json` of a checkpoint: all that is not a matrix.
 struct CheckpointState {
     /// Of this file's form.
-    static let version = 1
+    static let version = 2
 
     var progress: RunProgress
     /// The resolved config, as `RunConfig.tree`.

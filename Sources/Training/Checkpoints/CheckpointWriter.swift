@@ -17,7 +17,7 @@ final class CheckpointWriter: Sendable {
         let values: ParameterSlab, m: ParameterSlab, v: ParameterSlab
         /// The adapter of the best evaluation, as `ParameterSlab.bytes`; empty if it is not kept.
         let best: [UInt8]
-        let state: CheckpointState
+        var state: CheckpointState
         let configText: String
         /// The run's metrics, of which so many bytes belong to the checkpoint.
         let metricsPath: String, metricsBytes: Int

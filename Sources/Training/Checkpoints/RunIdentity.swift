@@ -1,6 +1,7 @@
 import Collectives
 import Foundation
 import JSONText
+import LoRA
 import Models
 import Tokenizers
 import WeightFiles
@@ -13,12 +14,15 @@ struct RunIdentity: Equatable {
     var tokenizer = "", template = ""
     /// Of the rows that are trained on, and of those held out.
     var train = "", eval = ""
+    /// Of what `lora.init_adapter` brings; empty without one.
+    var adapter = ""
 
     private static let parts: [(name: String, key: String, path: any WritableKeyPath<RunIdentity, String> & Sendable)] =
         [
             ("the base model (model.path)", "base", \.base), ("the tokenizer (model.path)", "tokenizer", \.tokenizer),
             ("the chat template", "template", \.template), ("the training data (data.train)", "train", \.train),
             ("the held-out data (data.eval)", "eval", \.eval),
+            ("the starting adapter (lora.init_adapter)", "adapter", \.adapter),
         ]
 
     init() {}
@@ -55,6 +59,8 @@ struct RunIdentity: Equatable {
             ?? Digest.of(session.tokenizer.chatTemplateSource?.text ?? "")
         train = try Digest.ofFiles(session.config.data.train, tick: tick)
         eval = try Digest.ofFiles(session.config.data.eval, tick: tick)
+        // What it says of itself: once the run has begun, its matrices are those of the checkpoint.
+        adapter = try session.config.lora.initAdapter.map { try Digest.ofFile("\($0)/\(PEFTFolder.configName)") } ?? ""
     }
 
     /// Reads what `json` gave.

@@ -1,3 +1,4 @@
+import Foundation
 import JSONText
 
 /// How far a run has come: with the adapter and its moments, all that decides what follows.
@@ -16,13 +17,17 @@ struct RunProgress: Equatable {
     /// The steps that were done at the last evaluation.
     var evaluatedSteps: Int?
 
+    /// What numbers of steps may be.
+    private static let counts = 0...Int(Int32.max)
+
     init() {}
 
     /// Reads what `json` gave.
     init?(json: JSON) {
         guard let steps = json["steps"]?.int, let updates = json["updates"]?.int, let tokens = json["tokens"]?.int,
             let seconds = json["seconds"]?.double, let without = json["evaluations_without_gain"]?.int,
-            steps >= 0, updates >= 0, updates <= steps, tokens >= 0, seconds >= 0, without >= 0
+            Self.counts.contains(steps), (0...steps).contains(updates), (0...1 << 60).contains(tokens), seconds >= 0,
+            Self.counts.contains(without)
         else { return nil }
         self.steps = steps
         self.updates = updates
@@ -32,10 +37,10 @@ struct RunProgress: Equatable {
         evaluationsWithoutGain = without
         evaluatedSteps = json["evaluated_steps"]?.int
         if let best = json["best"], !best.isNull {
-            guard let step = best["step"]?.int, let loss = best["loss"]?.double,
-                let perplexity = best["perplexity"]?.double
-            else { return nil }
-            self.best = EvaluationRecord(step: step, loss: loss, perplexity: perplexity, isBest: true)
+            guard let step = best["step"]?.int, Self.counts.contains(step), let loss = best["loss"]?.double else {
+                return nil
+            }
+            self.best = EvaluationRecord(step: step, loss: loss, perplexity: exp(loss), isBest: true)
         }
     }
 
@@ -48,11 +53,7 @@ struct RunProgress: Equatable {
                 (
                     "best",
                     best.map {
-                        .object(
-                            JSONObject([
-                                ("step", integer($0.step)), ("loss", .number($0.loss)),
-                                ("perplexity", .number($0.perplexity)),
-                            ]))
+                        .object(JSONObject([("step", integer($0.step)), ("loss", .number($0.loss))]))
                     } ?? .null
                 ), ("evaluations_without_gain", integer(evaluationsWithoutGain)),
                 ("evaluated_steps", evaluatedSteps.map(integer) ?? .null),

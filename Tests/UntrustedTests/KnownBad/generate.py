@@ -165,6 +165,7 @@ def ggufs():
         "row-not-of-blocks": gguf(tensors=[("t", [33, 4], 2, 0)]),
         "row-not-of-superblocks": gguf(tensors=[("t", [128, 4], 12, 0)]),
         "shape-overflow": gguf(tensors=[("t", [2**40, 2**40], 0, 0)]),
+        "shape-overflow-with-zero": gguf(tensors=[("t", [0, 2**40, 2**40], 0, 0)]),
         "shape-beyond-63-bits": gguf(tensors=[("t", [2**64 - 1], 24, 0)]),
         "five-dimensions": gguf(tensors=[("t", [1] * 5, 0, 0)]),
         "offset-overflow": gguf(tensors=[("t", [32], 0, 2**64 - 32)]),
