@@ -8,7 +8,7 @@ extension Trainer {
     /// What `--debug` does before the first step, on the shortest example of the first batch: looks for NaN and infinity in
     /// every layer's output, compares the gradients of a few elements of each A and B, computed in fp32, with central
     /// differences of the loss, and tells the size of every tensor and gradient. B = 0 would hide A from the loss, so that B is given small random
-    /// values meanwhile.
+    /// values meanwhile. The norms of DoRA stay what they are for these, as gradients take them for constants.
     /// - Parameter tell: gets the lines of the report.
     /// - Throws: `SharedError` if an output is not finite or a gradient is wrong.
     func check(_ tell: (String) throws -> Void) throws {
@@ -22,6 +22,7 @@ extension Trainer {
         let saved = adapter.values.bytes
         defer { adapter.values.setBytes(saved) }
         disturb(adapter)
+        engine.decoder.prepare(on: engine.workers)
 
         let sums = ExactSums(adapter.values.layout)
         if let nonFinite = firstNonFinite(in: batch, dropout: nil, sums) {

@@ -50,7 +50,11 @@ private func train(
     let verification = BaseVerification(session.base, tick: world.board.tick, isOn: world.rank == 0)
     if options.verifyBase { try world.together { try checkpoint?.checkBase(verification) } }
     var trainer = try Trainer(session, world: world, options: options)
-    try checkpoint?.load(into: &trainer, claim?.checkpoint)
+    if let checkpoint {
+        try checkpoint.load(into: &trainer, claim?.checkpoint)
+    } else {
+        try AdapterStart(config, base, trainer.adapter).complete(on: trainer.engine.workers, world)
+    }
 
     let configText = try options.configText(config)
     results = try world.together { try claim?.prepare(configText: configText, ranks: world.size) }
