@@ -43,7 +43,8 @@ struct Inspect: ParsableCommand {
                 JSON.object(
                     JSONObject([
                         ("r", .integer(Int64(config.r))), ("lora_alpha", .number(config.loraAlpha)),
-                        ("scaling", .number(config.scaling)), ("use_dora", .bool(config.useDoRA)), ("parameters", .integer(Int64(parameters))),
+                        ("scaling", .number(config.scaling)), ("use_dora", .bool(config.useDoRA)),
+                        ("parameters", .integer(Int64(parameters))),
                         ("update_norm", .number(total)), ("update_norms", .object(JSONObject(members))),
                     ])
                 ).text())
