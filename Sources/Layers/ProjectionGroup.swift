@@ -159,12 +159,12 @@ public struct ProjectionGroup: Sendable {
     ) {
         let mark = arena.mark
         defer { arena.release(to: mark) }
-        let dOutputs = scaledGradients(dOutputs, slab, saved, sums, arena, workers)
+        let dProducts = scaledGradients(dOutputs, slab, saved, sums, arena, workers)
         if precision == .bf16 {
-            backwardPacked(dOutputs, x, slab, mask, saved, sums, dx, arena, workers)
+            backwardPacked(dProducts, x, slab, mask, saved, sums, dx, arena, workers)
             return
         }
-        let dOutputs = dOutputs.map { arena.matrix(RowSource($0), on: workers) }
+        let dOutputs = dProducts.map { arena.matrix(RowSource($0), on: workers) }
         var lowRank: (dHidden: MatrixView, a: MatrixView)?
         var frozen = lowRank
         if let aEntries, let hidden = saved.hidden {

@@ -61,7 +61,7 @@ extension PEFTFolder {
     /// - Throws: never for a folder that is in order.
     public func plain() throws -> PEFTFolder {
         guard config.initLoRAWeights.isPiSSA else { return self }
-        let doubled = try tensors.map { tensor in
+        let doubled = tensors.map { tensor in
             guard let start = initial.first(where: { $0.name.utf8.elementsEqual(tensor.name.utf8) }) else {
                 return tensor
             }
