@@ -86,11 +86,14 @@ extension AdapterConfig {
     fileprivate var doubled: AdapterConfig {
         var config = self
         let factor = useRSLoRA ? 2.0.squareRoot() : 2
-        config.r *= 2
+        config.r = Self.doubled(r)
         config.loraAlpha *= factor
-        config.rankPattern = rankPattern.mapValues { 2 * $0 }
+        config.rankPattern = rankPattern.mapValues(Self.doubled)
         config.alphaPattern = alphaPattern.mapValues { factor * $0 }
         config.initLoRAWeights = .standard
         return config
     }
+
+    /// A rank that no matrix has stays as it is.
+    private static func doubled(_ rank: Int) -> Int { rank > Int(Int32.max) ? rank : 2 * rank }
 }
