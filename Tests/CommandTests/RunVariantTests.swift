@@ -136,7 +136,7 @@ import Testing
         let quantised = try run(["quantize", "model", "nf4"], in: tiny.path)
         #expect(quantised.exitCode == 0, "\(quantised)")
         try tiny.trains(["model.path=nf4", "lora.use_dora=true"], into: "dora")
-        #expect(try tiny.numbers("loss", of: "step", "dora").allSatisfy(\.isFinite))
+        #expect(try tiny.numbers("loss", of: "step", "dora").allSatisfy { $0.isFinite })
         try tiny.refusesToTrain(
             "model.path=nf4", "lora.init_lora_weights=pissa", code: 2,
             says: "lora.init_lora_weights: pissa begins with the singular values of the full weights, and "

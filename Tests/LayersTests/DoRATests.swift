@@ -190,7 +190,7 @@ import Testing
             [.floats(dy)], x: RowSource(x), adapter: sample.slab, mask: nil, from: saved, addingTo: sample.sums,
             into: nil, arena: arena, on: workers)
         #expect((0..<3).allSatisfy { y[$0, 0] == 0 && y[$0, 1] != 0 })
-        for entry in 0..<3 { #expect(sample.sums.values(entry: entry).allSatisfy(\.isFinite)) }
+        for entry in 0..<3 { #expect(sample.sums.values(entry: entry).allSatisfy { $0.isFinite }) }
         #expect(!sample.sums.takePiece().sawNonFinite)
     }
 }

@@ -98,7 +98,7 @@ import Testing
             let weight = StoredMatrix(rows: 8, columns: 20, values: matrix(8, 20, singular))
             for method in [PrincipalMethod.exact, .iterated(2, CounterRandom(seed: 1, purpose: 2))] {
                 let (a, b) = try principalFactors(of: weight, rank: 3, scale: 1, method: method)
-                #expect((a + b).allSatisfy(\.isFinite))
+                #expect((a + b).allSatisfy { $0.isFinite })
                 let found = rest(weight, a, b, rank: 3, scale: 1)
                 #expect(found < 1e-5, "\(singular): \(found)")
             }
