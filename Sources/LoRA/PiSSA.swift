@@ -42,7 +42,10 @@ extension PEFTFolder {
         _ initial: [NamedTensor], _ config: AdapterConfig, of tensors: [NamedTensor], _ source: String
     ) throws -> [NamedTensor] {
         let trained = config.initLoRAWeights.isPiSSA ? tensors.filter { !NamedTensor.isVector($0.name) } : []
-        let sorted = initial.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+        // PEFT saves the magnitudes of DoRA there too, which nothing is taken off.
+        let sorted = initial.filter { !NamedTensor.isVector($0.name) }.sorted {
+            $0.name.utf8.lexicographicallyPrecedes($1.name.utf8)
+        }
         let fits = zip(sorted, trained).allSatisfy { start, tensor in
             start.name.utf8.elementsEqual(tensor.name.utf8) && start.shape == tensor.shape
         }

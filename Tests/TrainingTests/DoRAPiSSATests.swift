@@ -85,6 +85,8 @@ import WeightFiles
             worst.trained = max(worst.trained, error)
         }
         #expect(worst.gradient > 0 && worst.trained > 0, "a comparison of a thing with itself")
+        // Of PEFT's own values, as logits move further than these differ.
+        adapter.load { name, _, _ in variant.wanted("trained." + name) }
         variant.expectLogits(adapter, "trained.logits")
         print("figures: \(name): gradients \(worst.gradient), adapter \(worst.trained)")
 
@@ -146,12 +148,19 @@ import WeightFiles
                 }
             }
             let (a, b) = (variant.adapter.values[module.a].elements, variant.adapter.values[module.b].elements)
-            let error = relativeError(product(found.a, found.b), product(a, b))
-            // Random vectors are not PEFT's, and subspaces of near singular values turn slowly.
-            #expect(error <= (iterations == nil ? 1e-5 : 0.2), "\(module.path): \(error)")
-            worst = max(worst, error)
+            let (own, wanted) = (product(found.a, found.b), product(a, b))
+            guard iterations != nil else {
+                worst = max(worst, relativeError(own, wanted))
+                continue
+            }
+            // Singular values that are near one another take many iterations to part; what is left of W is as small before.
+            func left(_ product: [Float]) -> Double {
+                norm(zip(weight.values, product).map { $0 - module.scale * $1 })
+            }
+            worst = max(worst, abs(left(own) / left(wanted) - 1))
         }
-        print("figures: \(name), \(iterations.map { "\($0) iterations" } ?? "exact"): B A \(worst)")
+        #expect(worst <= (iterations == nil ? 1e-4 : 0.01), "\(worst)")
+        print("figures: \(name), \(iterations.map { "\($0) iterations: what is left" } ?? "exact: B A") \(worst)")
     }
 
     /// DoRA begins with magnitudes that are the norms, and PiSSA with a product that is taken off: the base's own output.

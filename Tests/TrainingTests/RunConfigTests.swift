@@ -119,7 +119,7 @@ import Testing
         ("lora.lora_alpa", "unknown key; did you mean lora.lora_alpha?"),
         ("lora.learning_rate", "unknown key; it belongs to another section: training.learning_rate"),
         ("lora.learning_rat", "unknown key; did you mean training.learning_rate?"),
-        ("output.folder", "unknown key; keys of output are dir"),
+        ("output.folder", "unknown key; keys of output are dir and save_pissa_as"),
         ("trainig.seed", "unknown section; did you mean training?"),
         ("data.max_seq_length", "not a key here; use data.max_length"),
         (
