@@ -34,8 +34,7 @@ private func temporaryPath() -> String { NSTemporaryDirectory() + "lora-dist-\(U
         #expect(adapter.config.useDoRA == name.contains("dora"))
         #expect(adapter.initial.count == (name.contains("pissa") ? 2 * adapter.modules.count : 0))
         try adapter.write(to: path)
-        for file in [PEFTFolder.weightsName] + (name == "pissa" ? ["pissa_init/\(PEFTFolder.weightsName)"] : [])
-        {
+        for file in [PEFTFolder.weightsName] + (name == "pissa" ? ["pissa_init/\(PEFTFolder.weightsName)"] : []) {
             let (found, wanted) = ("\(path)/\(file)", "\(fixtures)/\(name)/adapter/\(file)")
             #expect(
                 try Data(contentsOf: URL(fileURLWithPath: found)) == Data(contentsOf: URL(fileURLWithPath: wanted)),
