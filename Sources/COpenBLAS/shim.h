@@ -1,3 +1,21 @@
-// OpenBLAS as pkg-config finds it: cblas.h and the calls that name and hold its threads.
+// OpenBLAS as pkg-config finds it: cblas.h, the calls that name and hold its threads, and what it carries of LAPACK.
 #pragma once
 #include <cblas.h>
+#include <stddef.h>
+
+// LAPACK's Fortran routines as gfortran compiles them: matrices by columns, and the length of each text behind all arguments.
+
+// Eigenvalues il ... iu (from 1, ascending) of a symmetric matrix in w, and their vectors in the columns of z.
+void dsyevr_(
+    const char *jobz, const char *range, const char *uplo, const blasint *n, double *a, const blasint *lda,
+    const double *vl, const double *vu, const blasint *il, const blasint *iu, const double *abstol, blasint *m,
+    double *w, double *z, const blasint *ldz, blasint *isuppz, double *work, const blasint *lwork, blasint *iwork,
+    const blasint *liwork, blasint *info, size_t, size_t, size_t);
+// a = Q R, kept as reflectors.
+void dgeqrf_(
+    const blasint *m, const blasint *n, double *a, const blasint *lda, double *tau, double *work,
+    const blasint *lwork, blasint *info);
+// The first n columns of that Q in the place of its k reflectors.
+void dorgqr_(
+    const blasint *m, const blasint *n, const blasint *k, double *a, const blasint *lda, const double *tau,
+    double *work, const blasint *lwork, blasint *info);

@@ -4,8 +4,8 @@ import Tensors
 /// low-rank terms are more of the inner dimension of the products that they are added to.
 extension ProjectionGroup {
     func forwardPacked(
-        _ x: RowSource, _ slab: ParameterSlab?, _ mask: DropoutMask?, _ outputs: [MatrixView], _ accumulate: Bool,
-        _ saved: Saved, _ arena: Arena, _ workers: Workers
+        _ x: RowSource, _ slab: ParameterSlab?, _ mask: DropoutMask?, _ targets: [Target], _ saved: Saved,
+        _ arena: Arena, _ workers: Workers
     ) {
         let input = arena.packed(x, on: workers)
         var terms = projections.map { [PackedTerm(left: input, right: .weightRowsAreColumns($0.weight))] }
@@ -18,9 +18,20 @@ extension ProjectionGroup {
                 terms[index].append(
                     PackedTerm(left: own, right: .rowsAreColumns(slab[adapter.b], scale: adapter.scale)))
             }
+            if let initial {
+                let taken = arena.matrix(x.rows, ranks)
+                let right = RightOperand.rowsAreColumns(initial.stacked(aEntries), scale: 1)
+                multiply([PackedProduct([PackedTerm(left: input, right: right)], into: taken)], on: workers)
+                for (index, adapter, columns) in adapted {
+                    let own = arena.packed(taken.columns(columns), on: workers)
+                    terms[index].append(
+                        PackedTerm(left: own, right: .rowsAreColumns(initial[adapter.b], scale: -adapter.scale)))
+                }
+            }
         }
         let products = projections.indices.map {
-            PackedProduct(terms[$0], bias: projections[$0].bias?.view, into: outputs[$0], accumulate: accumulate)
+            PackedProduct(
+                terms[$0], bias: targets[$0].bias, into: targets[$0].output, accumulate: targets[$0].accumulate)
         }
         multiply(products, on: workers)
     }
@@ -32,6 +43,7 @@ extension ProjectionGroup {
         let isNeeded = projections.indices.map { dx != nil || projections[$0].adapter != nil }
         let dInputs = zip(dOutputs, isNeeded).map { $1 ? arena.packed(RowSource($0), on: workers) : nil }
         var lowRank: PackedTerm?
+        var frozen: PackedTerm?
         if let aEntries, let hidden = saved.hidden {
             let dHidden = arena.matrix(hidden.rows, ranks)
             let products = adapted.map { index, adapter, columns in
@@ -45,9 +57,21 @@ extension ProjectionGroup {
                 lowRank = PackedTerm(
                     left: arena.packed(dHidden, on: workers), right: .plain(slab.stacked(aEntries), scale: 1))
             }
+            if dx != nil, let initial {
+                let dTaken = arena.matrix(hidden.rows, ranks)
+                let products = adapted.map { index, adapter, columns in
+                    PackedProduct(
+                        [PackedTerm(left: dInputs[index]!, right: .plain(initial[adapter.b], scale: -adapter.scale))],
+                        into: dTaken.columns(columns))
+                }
+                multiply(products, on: workers)
+                frozen = PackedTerm(
+                    left: arena.packed(dTaken, on: workers), right: .plain(initial.stacked(aEntries), scale: 1))
+            }
         }
         guard let dx else { return }
         var terms = projections.indices.map { PackedTerm(left: dInputs[$0]!, right: .weight(projections[$0].weight)) }
+        if let frozen { terms.append(frozen) }
         if let lowRank, mask == nil { terms.append(lowRank) }
         let masked = lowRank.flatMap { term in mask.map { (term, $0) } }
         multiply([PackedProduct(terms, masked: masked, into: dx)], on: workers)

@@ -1,17 +1,26 @@
 public import Tensors
 
 /// One linear map y = x Wᵀ + bias + scale · (dropout(x) Aᵀ) Bᵀ with W frozen and, if adapted, A and B trained.
-/// (Hu et al. 2021, eq. 3)   Shapes: W (outputs, inputs), A (rank, inputs), B (outputs, rank).
+/// (Hu et al. 2021, eq. 3)   Shapes: W (outputs, inputs), A (rank, inputs), B (outputs, rank). DoRA multiplies all but the bias by
+/// a trained factor of each output; PiSSA takes the product that A and B begin with off the weight.
 public struct Projection: Sendable {
     /// Where A and B stand in the adapter's slab.
     public struct Adapter: Sendable {
         public let a: Int, b: Int, rank: Int
         public let scale: Float
-        public init(a: Int, b: Int, rank: Int, scale: Float) {
+        /// DoRA's, or nil.
+        public let magnitude: Magnitude?
+        /// PiSSA's A₀ and B₀, in the places of A and B, whose product is taken off the weight; or nil.
+        public let initial: ParameterSlab?
+        public init(
+            a: Int, b: Int, rank: Int, scale: Float, magnitude: Magnitude? = nil, initial: ParameterSlab? = nil
+        ) {
             self.a = a
             self.b = b
             self.rank = rank
             self.scale = scale
+            self.magnitude = magnitude
+            self.initial = initial
         }
     }
 
@@ -32,7 +41,7 @@ public struct Projection: Sendable {
 /// x Aᵀ, its gradient and that of A are one product each, and they share one dropout mask.
 public struct ProjectionGroup: Sendable {
     public let projections: [Projection]
-    private let precision: Precision
+    let precision: Precision
     /// The slab entries of all A matrices, which follow each other; nil if nothing is adapted.
     let aEntries: Range<Int>?
     let ranks: Int
@@ -56,7 +65,12 @@ public struct ProjectionGroup: Sendable {
     /// What the backward pass needs: hidden = dropout(x) Aᵀ, (tokens, sum of ranks).
     public struct Saved: Sendable {
         public let hidden: MatrixView?
+        /// What DoRA scales, (tokens, outputs of the projection); nil where it does not.
+        let products: [KeptMatrix?]
     }
+
+    /// A₀ and B₀ of the adapters; nil if nothing is taken off the weights.
+    var initial: ParameterSlab? { projections.lazy.compactMap(\.adapter).first?.initial }
 
     /// Adapted projections with the columns of `hidden` that are theirs.
     var adapted: [(index: Int, adapter: Projection.Adapter, columns: Range<Int>)] {
@@ -72,7 +86,11 @@ public struct ProjectionGroup: Sendable {
 
     /// Cuts what `forward` saves from the arena.
     public func makeSaved(tokens: Int, in arena: Arena) -> Saved {
-        Saved(hidden: isAdapted ? arena.matrix(tokens, ranks) : nil)
+        Saved(
+            hidden: isAdapted ? arena.matrix(tokens, ranks) : nil,
+            products: projections.map { projection in
+                projection.adapter?.magnitude.map { _ in arena.kept(tokens, projection.weight.rows, as: precision) }
+            })
     }
 
     /// outputs[i] = projection i of x, or += where `accumulate`.
@@ -91,12 +109,15 @@ public struct ProjectionGroup: Sendable {
     ) {
         let mark = arena.mark
         defer { arena.release(to: mark) }
+        let targets = targets(outputs, accumulate, slab, saved, arena)
+        defer { finish(targets, outputs, accumulate, slab, saved, arena, workers) }
         if precision == .bf16 {
-            forwardPacked(x, slab, mask, outputs, accumulate, saved, arena, workers)
+            forwardPacked(x, slab, mask, targets, saved, arena, workers)
             return
         }
         let input = arena.matrix(x, on: workers)
         var terms = [LowRankTerm?](repeating: nil, count: projections.count)
+        var frozen = terms
         if let slab, let aEntries, let hidden = saved.hidden {
             let kept = arena.matrix(RowSource(input).dropped(mask), on: workers)
             gemm(kept, slab.stacked(aEntries), transposeB: true, into: hidden, on: workers)
@@ -104,11 +125,19 @@ public struct ProjectionGroup: Sendable {
                 terms[index] = LowRankTerm(
                     hidden: hidden.columns(columns), b: slab[adapter.b], scale: adapter.scale)
             }
+            if let initial {
+                let taken = arena.matrix(x.rows, ranks)
+                gemm(input, initial.stacked(aEntries), transposeB: true, into: taken, on: workers)
+                for (index, adapter, columns) in adapted {
+                    frozen[index] = LowRankTerm(
+                        hidden: taken.columns(columns), b: initial[adapter.b], scale: -adapter.scale)
+                }
+            }
         }
         let products = projections.indices.map { i in
             ForwardProduct(
-                weight: projections[i].weight, bias: projections[i].bias?.view, lowRank: terms[i], output: outputs[i],
-                accumulate: accumulate)
+                weight: projections[i].weight, bias: targets[i].bias, lowRank: terms[i], frozen: frozen[i],
+                output: targets[i].output, accumulate: targets[i].accumulate)
         }
         multiply(input, products, on: workers)
     }
@@ -130,12 +159,14 @@ public struct ProjectionGroup: Sendable {
     ) {
         let mark = arena.mark
         defer { arena.release(to: mark) }
+        let dProducts = scaledGradients(dOutputs, slab, saved, sums, arena, workers)
         if precision == .bf16 {
-            backwardPacked(dOutputs, x, slab, mask, saved, sums, dx, arena, workers)
+            backwardPacked(dProducts, x, slab, mask, saved, sums, dx, arena, workers)
             return
         }
-        let dOutputs = dOutputs.map { arena.matrix(RowSource($0), on: workers) }
+        let dOutputs = dProducts.map { arena.matrix(RowSource($0), on: workers) }
         var lowRank: (dHidden: MatrixView, a: MatrixView)?
+        var frozen = lowRank
         if let aEntries, let hidden = saved.hidden {
             let dHidden = arena.matrix(hidden.rows, ranks)
             for (index, adapter, columns) in adapted {
@@ -149,11 +180,21 @@ public struct ProjectionGroup: Sendable {
             gemm(dHidden, transposeA: true, arena.matrix(x.dropped(mask), on: workers), into: dA, on: workers)
             sums.add(dA, to: aEntries, on: workers)
             lowRank = (dHidden, slab.stacked(aEntries))
+            if dx != nil, let initial {
+                let dTaken = arena.matrix(hidden.rows, ranks)
+                for (index, adapter, columns) in adapted {
+                    gemm(
+                        dOutputs[index], initial[adapter.b], into: dTaken.columns(columns), alpha: -adapter.scale,
+                        on: workers)
+                }
+                frozen = (dTaken, initial.stacked(aEntries))
+            }
         }
         guard let dx else { return }
         let products = projections.indices.map {
             BackwardProduct(dOutput: dOutputs[$0], weight: projections[$0].weight)
         }
-        multiplyBackward(products, lowRank: lowRank, mask: mask, into: dx, accumulate: false, on: workers)
+        multiplyBackward(
+            products, lowRank: lowRank, frozen: frozen, mask: mask, into: dx, accumulate: false, on: workers)
     }
 }

@@ -12,9 +12,11 @@ public struct AdaptableModule: Sendable {
     }
 }
 
-/// The trained matrices of a model: A (r, inputs) and B (outputs, r) for each adapted module, in one slab.
+/// The trained matrices of a model: A (r, inputs) and B (outputs, r) for each adapted module, in one slab, and for DoRA magnitudes
+/// (1, outputs) of each.
 ///
-/// The A matrices of modules that share their input follow each other, so that they can be used as one.
+/// The A matrices of modules that share their input follow each other, so that they can be used as one. Magnitudes stand behind all
+/// A and B.
 public struct Adapter: Sendable {
     /// One adapted module and where its matrices stand.
     public struct Module: Sendable {
@@ -24,10 +26,16 @@ public struct Adapter: Sendable {
         public let rank: Int
         /// α/r, or α/√r for rsLoRA.
         public let scale: Float
+        /// Slab entry of the magnitudes; nil without DoRA.
+        public let magnitude: Int?
     }
 
     public let modules: [Module]
     public let values: ParameterSlab
+    /// For DoRA the norms that magnitudes are divided by, an entry (1, outputs) for each module: what `Decoder.prepare` computes.
+    public let norms: ParameterSlab?
+    /// For PiSSA what A and B began with, which is not trained: entries as those of A and B in `values`.
+    public let initial: ParameterSlab?
 
     /// An adapter with all matrices zero.
     /// - Parameters:
@@ -46,9 +54,13 @@ public struct Adapter: Sendable {
             for i in adapted.indices {
                 let path = adapted[i].path
                 modules.append(
-                    Module(path: path, a: a[i], b: b[i], rank: ranks[i], scale: Float(config.scaling(of: path))))
+                    Module(
+                        path: path, a: a[i], b: b[i], rank: ranks[i], scale: Float(config.scaling(of: path)),
+                        magnitude: nil))
             }
         }
+        initial = config.initLoRAWeights.isPiSSA ? ParameterSlab(layout) : nil
+        norms = config.useDoRA ? Self.appendMagnitudes(to: &layout, &modules) : nil
         self.modules = modules
         values = ParameterSlab(layout)
     }
@@ -57,12 +69,13 @@ public struct Adapter: Sendable {
     public var parameterCount: Int { values.layout.count }
 
     /// What stands behind a module's path in the names of its matrices.
-    static let nameOfA = ".lora_A.weight", nameOfB = ".lora_B.weight"
+    static let nameOfA = ".lora_A.weight", nameOfB = ".lora_B.weight", nameOfMagnitude = ".lora_magnitude_vector"
 
     /// Whether an entry of the slab is one of the B matrices.
     public static func isB(_ entry: ParameterLayout.Entry) -> Bool { entry.name.hasSuffix(nameOfB) }
 
-    /// Sets A and B to what training begins with. Each element is a function of (seed, module, element).
+    /// Sets A and B to what training begins with. Each element is a function of (seed, module, element). What begins from the base's
+    /// weights is left for whoever has these: magnitudes, and all of PiSSA's.
     public func initialize(_ kind: AdapterConfig.InitLoRAWeights = .standard, seed: UInt64) {
         for (index, module) in modules.enumerated() {
             let (a, b) = (values[module.a], values[module.b])
@@ -80,6 +93,7 @@ public struct Adapter: Sendable {
             case .gaussian:
                 let deviation = 1 / Float(module.rank)
                 a.copy(from: random.normals(a.rows * a.columns).map { $0 * deviation })
+            case .pissa: a.fill(0)
             }
         }
     }
@@ -92,12 +106,13 @@ public struct Adapter: Sendable {
     }
 
     /// The matrices under the names that PEFT gives them.
-    public var namedTensors: [NamedTensor] {
-        values.layout.entries.indices.map { index in
-            let entry = values.layout.entries[index]
+    public var namedTensors: [NamedTensor] { Self.namedTensors(values) }
+
+    static func namedTensors(_ slab: ParameterSlab) -> [NamedTensor] {
+        slab.layout.entries.indices.map { index in
+            let entry = slab.layout.entries[index]
             return NamedTensor(
-                name: Self.peftPrefix + entry.name, rows: entry.rows, columns: entry.columns,
-                floats: values[index].elements)
+                name: peftPrefix + entry.name, rows: entry.rows, columns: entry.columns, floats: slab[index].elements)
         }
     }
 
@@ -113,6 +128,8 @@ public enum RandomPurpose {
     public static func adapterInitOfB(module: Int) -> UInt64 { 5 << 32 | UInt64(module) }
     /// Dropout of the input group (0 attention in, 1 o in, 2 MLP in, 3 down in) of a layer.
     public static func dropout(layer: Int, group: Int) -> UInt64 { 2 << 32 | UInt64(layer * 4 + group) }
+    /// The random vectors that the principal factors of the module with this index are found from.
+    public static func subspace(module: Int) -> UInt64 { 6 << 32 | UInt64(module) }
     /// The values of B while gradients are checked.
     public static let gradientCheck: UInt64 = 4 << 32
     /// The tokens of one generated answer.

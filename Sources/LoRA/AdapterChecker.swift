@@ -1,6 +1,6 @@
 import WeightFiles
 
-/// Checks that tensors are pairs of A and B that fit a config.
+/// Checks that tensors are pairs of A and B, for DoRA with magnitudes, that fit a config.
 struct AdapterChecker {
     let config: AdapterConfig
     let file: String
@@ -34,8 +34,25 @@ struct AdapterChecker {
             try checkIsTarget(module)
             modules.append(module)
             position += 2
+            if config.useDoRA {
+                try checkMagnitudes(
+                    of: module, position < tensors.count ? tensors[position] : nil,
+                    outputs: tensors[position - 1].rows)
+                position += 1
+            }
         }
         return modules
+    }
+
+    /// In the order of names, a module's magnitudes stand right behind its B.
+    private func checkMagnitudes(of module: String, _ found: NamedTensor?, outputs: Int) throws {
+        let name = PEFTFolder.nameOfMagnitude(module)
+        guard let found, found.name.utf8.elementsEqual(name.utf8) else {
+            throw error("tensor \(name) is missing, which an adapter with use_dora has")
+        }
+        guard found.rows == 1, found.columns == outputs else {
+            throw error("tensor \(name) is \(found.shape), expected (\(outputs)), a magnitude for each row of lora_B")
+        }
     }
 
     private func parts(of name: String) throws -> (module: String, isB: Bool) {
@@ -46,6 +63,11 @@ struct AdapterChecker {
         {
             let module = bytes[Self.prefix.utf8.count..<bytes.count - ending.utf8.count]
             return (String(decoding: module, as: UTF8.self), ending == Self.endings[1])
+        }
+        if bytes.suffix(Adapter.nameOfMagnitude.utf8.count).elementsEqual(Adapter.nameOfMagnitude.utf8) {
+            throw error(
+                "tensor \(name) is one of DoRA's, and "
+                    + (config.useDoRA ? "its lora_A and lora_B are missing" : "use_dora is not true"))
         }
         throw error(
             "tensor \(name) is not supported: expected \(Self.prefix)MODULE\(Self.endings[0]) or"

@@ -11,6 +11,8 @@ public struct AdapterConfig: Sendable, Equatable {
     public var targetModules: TargetModules
     /// Scales by α/√r instead of α/r (https://arxiv.org/abs/2312.03732).
     public var useRSLoRA: Bool
+    /// Trains a magnitude for each output as well (https://arxiv.org/abs/2402.09353).
+    public var useDoRA = false
     /// Ranks and alphas of modules that differ from `r` and `loraAlpha`.
     public var rankPattern = ModulePatterns<Int>()
     public var alphaPattern = ModulePatterns<Double>()
@@ -89,6 +91,32 @@ public struct AdapterConfig: Sendable, Equatable {
         case random
         /// A ~ N(0, 1/r²); B = 0.
         case gaussian
+        /// From the principal singular values of W, whose product is taken off W (https://arxiv.org/abs/2404.02948): exactly, or by so
+        /// many power iterations.
+        case pissa(iterations: Int?)
+
+        /// What PEFT calls a way that begins from the principal singular values: "pissa", or "pissa_niter_4".
+        public init?(pissa name: String) {
+            if name.utf8.elementsEqual("pissa".utf8) {
+                self = .pissa(iterations: nil)
+                return
+            }
+            let digits = name.utf8.dropFirst(Self.iteratedName.utf8.count)
+            guard name.utf8.starts(with: Self.iteratedName.utf8), (1...4).contains(digits.count),
+                let count = Int(String(decoding: digits, as: UTF8.self)), count >= 0
+            else { return nil }
+            self = .pissa(iterations: count)
+        }
+
+        /// What PEFT calls this way; nil for those that do not begin from the principal singular values.
+        public var pissaName: String? {
+            guard case .pissa(let iterations) = self else { return nil }
+            return iterations.map { "\(Self.iteratedName)\($0)" } ?? "pissa"
+        }
+
+        var isPiSSA: Bool { pissaName != nil }
+
+        private static let iteratedName = "pissa_niter_"
     }
 }
 
@@ -119,6 +147,7 @@ extension AdapterConfig {
             (0..<1).contains($0)
         }
         useRSLoRA = try reader.value("use_rslora", default: false, \.bool, "true or false") { _ in true }
+        useDoRA = try reader.value("use_dora", default: false, \.bool, "true or false") { _ in true }
         baseModelName = try reader.optionalString("base_model_name_or_path")
         targetModules = try reader.targetModules()
         rankPattern = try reader.patterns("rank_pattern", \.int, "a whole number ≥ 1") { $0 >= 1 }
@@ -129,7 +158,7 @@ extension AdapterConfig {
     }
 
     /// The text of `adapter_config.json` as PEFT lays it out (keys sorted, indented by two). Its keys are those that PEFT has
-    /// had from its first releases on, so that old releases read it too; `use_rslora` is there only when it is on.
+    /// had from its first releases on, so that old releases read it too; `use_rslora` and `use_dora` are there only when on.
     /// `target_modules` is a sorted list of names, whatever `targetModules` is: for `allLinear` the last parts of the names of
     /// `modules`, for a regular expression their names, because not every reader has PEFT's meanings for strings.
     /// - Parameter modules: the modules that the adapter has.
@@ -153,6 +182,7 @@ extension AdapterConfig {
             ("target_modules", .array(sortedOnce(names).map(JSON.string))), ("task_type", .string("CAUSAL_LM")),
         ]
         if useRSLoRA { members.append(("use_rslora", .bool(true))) }
+        if useDoRA { members.append(("use_dora", .bool(true))) }
         if !rankPattern.isEmpty {
             let pairs = rankPattern.entries.map { (key: $0.pattern, value: JSON.integer(Int64($0.value))) }
             members.append(("rank_pattern", .object(JSONObject(pairs))))
@@ -178,6 +208,7 @@ extension AdapterConfig.InitLoRAWeights {
         case .standard: .bool(true)
         case .random: .bool(false)
         case .gaussian: .string("gaussian")
+        case .pissa: .string(pissaName!)
         }
     }
 }

@@ -80,11 +80,12 @@ struct AdapterConfigReader {
         return names.isEmpty ? nil : .list(names.map { $0! })
     }
 
-    /// How an adapter began, as far as that is known here; it does not matter for one that is loaded.
+    /// How an adapter began, as far as that is known here; but for PiSSA it does not matter for one that is loaded.
     var initLoRAWeights: AdapterConfig.InitLoRAWeights {
         switch object["init_lora_weights"] {
         case .bool(false)?: .random
         case .string("gaussian")?: .gaussian
+        case .string(let name)?: AdapterConfig.InitLoRAWeights(pissa: name) ?? .standard
         default: .standard
         }
     }
@@ -104,24 +105,27 @@ struct AdapterConfigReader {
                 }
             } else if key == "init_lora_weights" {
                 // Other ways of starting change the base model's weights, so that A and B alone are not the adapter.
-                guard value.bool != nil || value.isNull || ["gaussian", "orthogonal", "eva"].contains(value.string)
-                else {
-                    throw error(
-                        "init_lora_weights is \(Self.shown(value)): such an adapter belongs to changed base weights; for"
-                            + " PiSSA, OLoRA and CorDA, PEFT's save_pretrained makes a plain one of it with"
-                            + " path_initial_model_for_weight_conversion")
-                }
+                guard
+                    value.bool != nil || value.isNull || ["gaussian", "orthogonal", "eva"].contains(value.string)
+                        || value.string.flatMap(AdapterConfig.InitLoRAWeights.init(pissa:)) != nil
+                else { throw error("init_lora_weights is \(Self.shown(value))\(Self.ofChangedBase)") }
             } else if !Self.isOff(value) {
                 throw error("\(key) is \(Self.shown(value)): this feature of PEFT is not supported")
             }
         }
     }
 
+    /// What to say of an adapter that is not the whole change of its base.
+    static let ofChangedBase =
+        ": such an adapter belongs to changed base weights; for PiSSA, OLoRA and CorDA, PEFT's save_pretrained makes a plain one"
+        + " of it with path_initial_model_for_weight_conversion"
+
     /// Keys that are read elsewhere, and keys that do not change what the adapter computes.
     private static let isRead: Set<String> = [
         "r", "lora_alpha", "lora_dropout", "use_rslora", "base_model_name_or_path", "target_modules", "peft_type",
         "inference_mode", "revision", "peft_version", "auto_mapping", "megatron_core", "qalora_group_size",
         "runtime_config", "eva_config", "rank_pattern", "alpha_pattern", "layers_to_transform", "exclude_modules",
+        "use_dora",
     ]
     private static let accepted: [String: [String]] = ["bias": ["none"], "task_type": ["CAUSAL_LM"]]
 

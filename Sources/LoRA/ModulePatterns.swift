@@ -19,6 +19,13 @@ public struct ModulePatterns<Value: Sendable & Equatable>: Sendable, Equatable {
 
     public var isEmpty: Bool { entries.isEmpty }
 
+    /// The same expressions with other values.
+    func mapValues(_ transform: (Value) -> Value) -> ModulePatterns {
+        ModulePatterns(unchecked: entries.map { ($0.pattern, transform($0.value)) })
+    }
+
+    private init(unchecked entries: [(pattern: String, value: Value)]) { self.entries = entries }
+
     /// The value for a module, or nil.
     public subscript(module: String) -> Value? {
         entries.first { entry in

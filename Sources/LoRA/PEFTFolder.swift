@@ -9,6 +9,9 @@ public struct NamedTensor: Sendable, Equatable {
     public let columns: Int
     /// Row-major, rows × columns.
     public let floats: [Float]
+    /// The shape in files: DoRA's magnitudes, of one row here, are a vector there.
+    public var shape: [Int] { Self.isVector(name) ? [columns] : [rows, columns] }
+    static func isVector(_ name: String) -> Bool { name.hasSuffix(Adapter.nameOfMagnitude) }
 
     public init(name: String, rows: Int, columns: Int, floats: [Float]) {
         precondition(floats.count == rows * columns, "\(name): \(floats.count) floats for (\(rows), \(columns))")
@@ -22,22 +25,30 @@ public struct NamedTensor: Sendable, Equatable {
 /// The content of a PEFT adapter folder: `adapter_config.json` and the matrices in `adapter_model.safetensors`.
 public struct PEFTFolder: Sendable, Equatable {
     public var config: AdapterConfig
-    /// lora_A (r, inputs) and lora_B (outputs, r) of every module, sorted by the bytes of the names.
+    /// lora_A (r, inputs) and lora_B (outputs, r) of every module, with DoRA its lora_magnitude_vector (1, outputs), sorted by the
+    /// bytes of the names.
     public private(set) var tensors: [NamedTensor]
+    /// For PiSSA what each A and B began with, under the same names.
+    public let initial: [NamedTensor]
     /// Names of the adapted modules as the base model has them ("model.layers.0.self_attn.q_proj"), sorted by bytes.
     public let modules: [String]
 
     /// The matrices of an adapter.
     /// - Parameters:
     ///   - config: its `r` and `targetModules` must fit the tensors.
-    ///   - tensors: a lora_A and a lora_B for each module, in any order.
+    ///   - tensors: a lora_A and a lora_B for each module, in any order; with DoRA a lora_magnitude_vector as well.
+    ///   - initial: for PiSSA the lora_A and lora_B that training began with.
     ///   - source: the file named in errors.
     /// - Throws: `WeightFileError` naming the tensor for an unknown or repeated name, a matrix without its partner, a shape that
     ///   does not fit `config.r`, a module that `config.targetModules` does not name, or if there is none at all.
-    public init(config: AdapterConfig, tensors: [NamedTensor], source: String = PEFTFolder.weightsName) throws {
+    public init(
+        config: AdapterConfig, tensors: [NamedTensor], initial: [NamedTensor] = [],
+        source: String = PEFTFolder.weightsName
+    ) throws {
         self.config = config
         self.tensors = tensors.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
         modules = try AdapterChecker(config: config, file: source).modules(of: self.tensors)
+        self.initial = try Self.checked(initial, config, of: self.tensors, source)
     }
 
     public static let configName = "adapter_config.json"
@@ -47,6 +58,9 @@ public struct PEFTFolder: Sendable, Equatable {
     public static func nameOfA(_ module: String) -> String { "base_model.model.\(module).lora_A.weight" }
     /// The name of a module's B in `adapter_model.safetensors`.
     public static func nameOfB(_ module: String) -> String { "base_model.model.\(module).lora_B.weight" }
+
+    /// The name of a module's magnitudes in `adapter_model.safetensors`.
+    static func nameOfMagnitude(_ module: String) -> String { "base_model.model.\(module)\(Adapter.nameOfMagnitude)" }
 
     /// The matrix of exactly this name.
     public subscript(name: String) -> NamedTensor? {
@@ -75,13 +89,16 @@ public struct PEFTFolder: Sendable, Equatable {
                     "a pickle can run code when it is loaded and is not read; load the adapter in PEFT and save it again"
                     + " (save_pretrained writes \(weightsName))")
         }
-        return try PEFTFolder(config: config, tensors: widened(weightsPath), source: weightsPath)
+        return try PEFTFolder(
+            config: config, tensors: widened(weightsPath), initial: readInitial(of: config, in: path),
+            source: weightsPath)
     }
 
     /// The matrices of a safetensors file as fp32.
     static func widened(_ path: String) throws -> [NamedTensor] {
         try TensorCollection.safetensors(at: path).tensors.map { tensor in
-            guard tensor.shape.count == 2 else {
+            let isVector = tensor.shape.count == 1 && NamedTensor.isVector(tensor.name)
+            guard tensor.shape.count == 2 || isVector else {
                 throw WeightFileError(
                     file: path, reason: "tensor \(tensor.name) is \(tensor.shape), a matrix was expected")
             }
@@ -99,7 +116,9 @@ public struct PEFTFolder: Sendable, Equatable {
                     tensor.bytes, into: UnsafeMutableBufferPointer(rebasing: out[..<tensor.elementCount]))
                 count = tensor.elementCount
             }
-            return NamedTensor(name: tensor.name, rows: tensor.shape[0], columns: tensor.shape[1], floats: floats)
+            return NamedTensor(
+                name: tensor.name, rows: isVector ? 1 : tensor.shape[0], columns: tensor.shape[isVector ? 0 : 1],
+                floats: floats)
         }
     }
 }

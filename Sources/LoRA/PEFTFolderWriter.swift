@@ -2,7 +2,8 @@ import WeightFiles
 
 extension PEFTFolder {
     /// Writes the folder as PEFT would, matrices as F32. Each file is written under a temporary name, flushed to the disk, read
-    /// back and compared; only when all are right do they get their names. Other files of the folder stay.
+    /// back and compared; only when all are right do they get their names. Other files of the folder stay. What PiSSA began with goes
+    /// to a folder in it, `pissa_init`, before.
     /// - Parameters:
     ///   - path: is made if it is not there (its parent must be).
     ///   - files: paths of further files (the tokenizer's) to copy into the folder under their own names.
@@ -21,11 +22,17 @@ extension PEFTFolder {
         try Self.writeChecked(Array(config.json(modules: modules).utf8), to: configPath)
         let weightsPath = "\(path)/\(Self.weightsName)\(suffix)"
         try SafetensorsWriter().write(
-            to: weightsPath, tensors: tensors.map { ($0.name, [$0.rows, $0.columns], $0.floats) },
+            to: weightsPath, tensors: tensors.map { ($0.name, $0.shape, $0.floats) },
             metadata: ["format": "pt"])
         let found = try Self.widened(weightsPath).sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
         guard found.count == tensors.count, zip(found, tensors).allSatisfy(Self.isSame) else {
             throw WeightFileError(file: weightsPath, reason: "does not read back as it was written; is the disk sound?")
+        }
+        if !initial.isEmpty {
+            var start = config
+            start.initLoRAWeights = .standard
+            start.useDoRA = false
+            try PEFTFolder(config: start, tensors: initial).write(to: "\(path)/\(Self.initialFolder)")
         }
         for name in names + [Self.configName, Self.weightsName] {
             try FileSystem.rename("\(path)/\(name)\(suffix)", to: "\(path)/\(name)")

@@ -7,11 +7,13 @@ extension PEFTFolder {
     }
 
     /// How far the adapter moves each module's weight: ‖ΔW‖_F with ΔW = scale · B A, from ‖B A‖_F² = Σ (BᵀB) ∘ (A Aᵀ), which
-    /// needs no matrix of W's size.
-    public var updateNorms: [UpdateNorm] {
-        modules.map { module in
-            let a = self[Self.nameOfA(module)]!
-            let b = self[Self.nameOfB(module)]!
+    /// needs no matrix of W's size. Of PiSSA, ΔW = scale · (B A − B₀ A₀); of DoRA, it is what the magnitudes are applied to.
+    /// - Throws: never for a folder that is in order.
+    public func updateNorms() throws -> [UpdateNorm] {
+        let folder = try plain()
+        return modules.map { module in
+            let a = folder[Self.nameOfA(module)]!
+            let b = folder[Self.nameOfB(module)]!
             let squares = zip(Self.gram(b, transposed: true), Self.gram(a, transposed: false)).reduce(0) {
                 $0 + $1.0 * $1.1
             }

@@ -128,6 +128,14 @@ public struct BaseModel: Sendable {
         return nil
     }
 
+    /// The weight of a linear map by its path in a Hugging Face model; nil if there is none.
+    public func weight(of path: String) -> StoredMatrix? {
+        for (index, layer) in layers.enumerated() {
+            for (module, linear) in layer.linears where module.path(layer: index) == path { return linear.weight }
+        }
+        return nil
+    }
+
     /// The linear maps of all layers as items of a file, under the names of Hugging Face.
     /// - Parameter form: that they are written in.
     /// - Returns: in the order of the layers.

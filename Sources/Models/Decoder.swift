@@ -40,7 +40,7 @@ public struct Decoder: Sendable {
             positions: positions, headSize: config.headSize, theta: config.ropeTheta, scaling: config.ropeScaling)
         let attention = Attention(
             heads: config.heads, keyHeads: config.keyHeads, size: config.headSize, precision: precision)
-        let adapters = Dictionary(uniqueKeysWithValues: (adapter?.modules ?? []).map { ($0.path, $0) })
+        let adapters = adapter?.projectionAdapters ?? [:]
         embedding = Embedding(weight: base.embedding)
         finalNorm = RMSNorm(weight: base.finalNorm, epsilon: Float(config.normEpsilon))
         head = VocabularyHead(weight: base.head, precision: precision)
@@ -51,10 +51,7 @@ public struct Decoder: Sendable {
                         let path = module.path(layer: index)
                         let linear = weights.linears[module]!
                         return Projection(
-                            name: path, weight: linear.weight, bias: linear.bias,
-                            adapter: adapters[path].map {
-                                Projection.Adapter(a: $0.a, b: $0.b, rank: $0.rank, scale: $0.scale)
-                            })
+                            name: path, weight: linear.weight, bias: linear.bias, adapter: adapters[path])
                     }, precision: precision)
             }
             return DecoderLayer(

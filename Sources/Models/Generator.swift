@@ -64,6 +64,7 @@ public struct Generator {
         precondition(prompts.allSatisfy { !$0.isEmpty } && sampling.maxNewTokens >= 1)
         let longest = (prompts.map(\.count).max() ?? 1) + sampling.maxNewTokens
         let decoder = Decoder(base: base, adapter: adapter, positions: longest, precision: precision)
+        decoder.prepare(on: workers)
         let cacheArena = makeCacheArena(prompts, sampling)
         // The caches are views, which do not keep their memory.
         defer { withExtendedLifetime(cacheArena) {} }

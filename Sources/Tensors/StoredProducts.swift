@@ -15,6 +15,8 @@ public struct ForwardProduct: Sendable {
     public let weight: StoredMatrix
     public let bias: MatrixView?
     public let lowRank: LowRankTerm?
+    /// A second term of low rank that is not trained.
+    public let frozen: LowRankTerm?
     public let output: MatrixView
     /// Adds to what `output` holds instead of replacing it.
     public let accumulate: Bool
@@ -23,15 +25,17 @@ public struct ForwardProduct: Sendable {
     ///   - weight: (outputs, inputs), frozen.
     ///   - bias: (1, outputs) or nil.
     ///   - lowRank: the adapter's term, or nil.
+    ///   - frozen: a second term that is not trained, or nil.
     ///   - output: (tokens, outputs).
     ///   - accumulate: adds to what `output` holds.
     public init(
-        weight: StoredMatrix, bias: MatrixView? = nil, lowRank: LowRankTerm? = nil, output: MatrixView,
-        accumulate: Bool = false
+        weight: StoredMatrix, bias: MatrixView? = nil, lowRank: LowRankTerm? = nil, frozen: LowRankTerm? = nil,
+        output: MatrixView, accumulate: Bool = false
     ) {
         self.weight = weight
         self.bias = bias
         self.lowRank = lowRank
+        self.frozen = frozen
         self.output = output
         self.accumulate = accumulate
     }
@@ -74,7 +78,7 @@ public func multiply(_ x: MatrixView, _ products: [ForwardProduct], on workers: 
             gemm(x.rows(tile.tokens).columns(inner), panel, transposeB: true, into: y, beta: beta)
             beta = 1
         }
-        if let term = product.lowRank {
+        for case let term? in [product.lowRank, product.frozen] {
             gemm(
                 term.hidden.rows(tile.tokens), term.b.rows(tile.outputs), transposeB: true, into: y, alpha: term.scale,
                 beta: 1)
@@ -96,18 +100,20 @@ public struct BackwardProduct: Sendable {
     }
 }
 
-/// dx (+)= Σ dyᵢ Wᵢ, then dx += mask(dHidden · a), in tiles of (tokens, inputs).
+/// dx (+)= Σ dyᵢ Wᵢ, then dx += mask(dHidden · a) + dFrozen · aFrozen, in tiles of (tokens, inputs).
 /// Shapes: dx (tokens, inputs), dHidden (tokens, ranks), a (ranks, inputs).
 /// - Parameters:
 ///   - products: the summands.
 ///   - lowRank: the adapters' term, or nil.
+///   - frozen: a second such term without dropout, or nil.
 ///   - mask: the dropout that the input of `a` had, or nil.
 ///   - dx: replaced, or added to.
 ///   - accumulate: adds to what `dx` holds.
 ///   - workers: share the tiles.
 public func multiplyBackward(
-    _ products: [BackwardProduct], lowRank: (dHidden: MatrixView, a: MatrixView)?, mask: DropoutMask?,
-    into dx: MatrixView, accumulate: Bool, on workers: Workers
+    _ products: [BackwardProduct], lowRank: (dHidden: MatrixView, a: MatrixView)?,
+    frozen: (dHidden: MatrixView, a: MatrixView)? = nil, mask: DropoutMask?, into dx: MatrixView, accumulate: Bool,
+    on workers: Workers
 ) {
     let tokenTiles = Tiles.cut(dx.rows, most: Tiles.rows, unit: 16)
     let inputTiles = Tiles.cut(dx.columns, most: Tiles.columns, unit: 256)
@@ -122,6 +128,10 @@ public func multiplyBackward(
                 gemm(product.dOutput.rows(tokens).columns(inner), panel, into: target, beta: beta)
                 beta = 1
             }
+        }
+        if let (dHidden, a) = frozen {
+            gemm(dHidden.rows(tokens), a.columns(inputs), into: target, beta: beta)
+            beta = 1
         }
         guard let (dHidden, a) = lowRank else { return }
         if let mask {

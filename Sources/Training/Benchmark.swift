@@ -34,6 +34,7 @@ public func runBenchmark(
         try world.barrier()
         let clock = PhaseClock()
         sums.zero()
+        decoder.prepare(on: workers)
         _ = decoder.train(
             batch, factor: 1 / Float(trained),
             dropout: Decoder.Dropout(probability: config.lora.loraDropout, seed: 1, step: step), addingTo: sums,
@@ -143,6 +144,7 @@ private struct Bench {
             let (adapter, adapterConfig) = try Session.adapter(of: config, for: base)
             return (adapter, adapterConfig.r)
         }
+        try AdapterStart(config, base, adapter).complete(on: workers, world)
         self.config = config
         self.workers = workers
         self.adapter = adapter

@@ -8,7 +8,8 @@ extension Trainer {
     /// What `--debug` does before the first step, on the shortest example of the first batch: looks for NaN and infinity in
     /// every layer's output, compares the gradients of a few elements of each A and B, computed in fp32, with central
     /// differences of the loss, and tells the size of every tensor and gradient. B = 0 would hide A from the loss, so that B is given small random
-    /// values meanwhile.
+    /// values meanwhile. The norms of DoRA stay what they are for these, as gradients take them for constants, and magnitudes
+    /// are near them, so that no output grows out of proportion.
     /// - Parameter tell: gets the lines of the report.
     /// - Throws: `SharedError` if an output is not finite or a gradient is wrong.
     func check(_ tell: (String) throws -> Void) throws {
@@ -22,6 +23,8 @@ extension Trainer {
         let saved = adapter.values.bytes
         defer { adapter.values.setBytes(saved) }
         disturb(adapter)
+        engine.decoder.prepare(on: engine.workers)
+        disturbMagnitudes(adapter)
 
         let sums = ExactSums(adapter.values.layout)
         if let nonFinite = firstNonFinite(in: batch, dropout: nil, sums) {
@@ -72,6 +75,18 @@ extension Trainer {
             let b = adapter.values[module.b]
             b.copy(from: (0..<b.rows * b.columns).map { (random.uniform(count + $0) - 0.5) * 0.02 })
             count += b.rows * b.columns
+        }
+    }
+
+    private func disturbMagnitudes(_ adapter: Adapter) {
+        let random = CounterRandom(seed: 2, purpose: RandomPurpose.gradientCheck)
+        adapter.setMagnitudesToNorms()
+        var count = 0
+        for module in adapter.modules {
+            guard let magnitude = module.magnitude else { continue }
+            let m = adapter.values[magnitude]
+            m.copy(from: m.elements.enumerated().map { $1 * (0.9 + 0.2 * random.uniform(count + $0)) })
+            count += m.columns
         }
     }
 

@@ -15,8 +15,10 @@ public struct Optimizer: Sendable {
     public init(values: ParameterSlab, config: TrainingConfig) {
         self.values = values
         self.config = config
-        // LoRA+ (Hayou et al. 2024): B learns faster than A.
-        rateFactors = values.layout.entries.map { Adapter.isB($0) ? config.loraPlusRatio : 1 }
+        // LoRA+ (Hayou et al. 2024): B learns faster than A, and so do DoRA's magnitudes in PEFT's create_loraplus_optimizer.
+        rateFactors = values.layout.entries.map {
+            Adapter.isB($0) || Adapter.isMagnitude($0) ? config.loraPlusRatio : 1
+        }
         m = ParameterSlab(values.layout)
         v = ParameterSlab(values.layout)
     }

@@ -11,7 +11,9 @@ struct RunResults {
 
     /// Writes the adapter as PEFT does, with the base's tokenizer files.
     func saveAdapter(_ adapter: Adapter, _ session: Session) throws {
-        let folder = try PEFTFolder(config: session.adapterConfig!, tensors: adapter.namedTensors)
+        let trained = try PEFTFolder(
+            config: session.adapterConfig!, tensors: adapter.namedTensors, initial: adapter.initialTensors)
+        let folder = session.config.output.savePiSSAAs == .lora ? try trained.plain() : trained
         try folder.write(
             to: adapterPath, copying: session.tokenizer.filesToCopy.map { "\(session.base.path)/\($0)" })
     }

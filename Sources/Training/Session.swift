@@ -83,7 +83,9 @@ struct Session {
         adapterConfig.layersToTransform = lora.layersToTransform.isEmpty ? nil : lora.layersToTransform
         adapterConfig.excludeModules = lora.excludeModules?.peft
         adapterConfig.initLoRAWeights = lora.initLoRAWeights.peft
+        adapterConfig.useDoRA = lora.useDoRA
         let adapter = try adapter(adapterConfig, base)
+        try AdapterStart(config, base, adapter).check()
         adapter.initialize(adapterConfig.initLoRAWeights, seed: UInt64(config.training.seed))
         return (adapter, adapterConfig)
     }
@@ -115,6 +117,7 @@ struct Session {
             }
             return tensor.floats
         }
+        adapter.loadInitial { name, _, _ in folder.initial.first { $0.name.utf8.elementsEqual(name.utf8) }!.floats }
         return (adapter, folder.config)
     }
 
@@ -154,11 +157,13 @@ extension LoRAConfig.TargetModules {
 }
 
 extension LoRAConfig.InitLoRAWeights {
-    fileprivate var peft: AdapterConfig.InitLoRAWeights {
+    /// The same in the terms of PEFT's files.
+    var peft: AdapterConfig.InitLoRAWeights {
         switch self {
         case .standard: .standard
         case .random: .random
         case .gaussian: .gaussian
+        case .pissa(let iterations): .pissa(iterations: iterations)
         }
     }
 }

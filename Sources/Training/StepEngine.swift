@@ -116,6 +116,7 @@ public struct StepEngine {
         notes: () -> [Int64] = { [] }
     ) throws -> StepSums {
         sums.zero()
+        decoder.prepare(on: workers)
         let trained = sizes.reduce(0) { $0 + $1.trained }
         var step = StepSums()
         var reach: Int64 = 0
@@ -145,6 +146,7 @@ public struct StepEngine {
     /// - Throws: what `load` throws, and `MPIError`.
     public func evaluate(_ sizes: [ExampleSize], usesAdapter: Bool, load: Load) throws -> LossSum {
         var step = StepSums()
+        if usesAdapter { decoder.prepare(on: workers) }
         for piece in share(of: sizes, cut.pieces(sizes, chunk: Cut.evaluationChunk)) {
             let batch = try pack(piece, sizes, load)
             step.loss.add(decoder.evaluate(batch, usesAdapter: usesAdapter, arena: arena, on: workers))

@@ -93,9 +93,9 @@ extension Trainer {
             rank: world.rank, ranks: world.size, stop: stop.current, digest: notes.isAudited ? digest : 0)
     }
 
-    /// A number that tells the adapter and its moments from any others.
+    /// A number that tells the adapter, what PiSSA takes off the base and the moments from any others.
     var digest: UInt64 {
-        [adapter.values, optimizer.m, optimizer.v].reduce(0) {
+        ([adapter.values, optimizer.m, optimizer.v] + [adapter.initial].compactMap { $0 }).reduce(0) {
             ($0 << 21 | $0 >> 43) &+ $1.digest(on: engine.workers)
         }
     }

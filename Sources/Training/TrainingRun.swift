@@ -55,7 +55,11 @@ private func train(
         }
     }
     var trainer = try Trainer(session, world: world, options: options)
-    try checkpoint?.load(into: &trainer, claim?.checkpoint)
+    if let checkpoint {
+        try checkpoint.load(into: &trainer, claim?.checkpoint)
+    } else {
+        try AdapterStart(config, base, trainer.adapter).complete(on: trainer.engine.workers, world)
+    }
 
     let configText = try options.configText(config)
     results = try world.together { try claim?.prepare(configText: configText, ranks: world.size) }

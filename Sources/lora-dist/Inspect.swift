@@ -12,7 +12,8 @@ struct Inspect: ParsableCommand {
             Example:
               lora-dist inspect runs/quickstart/adapter
 
-            ‖ΔW‖ is the Frobenius norm of scale · B A, over all modules and over those of each kind.
+            ‖ΔW‖ is the Frobenius norm of scale · B A, over all modules and over those of each kind; of PiSSA, of scale · \
+            (B A − B₀ A₀). DoRA multiplies the rows of W + ΔW by its magnitudes, which ‖ΔW‖ leaves out.
             """)
 
     @Argument(help: ArgumentHelp("The folder of a PEFT adapter.", valueName: "adapter"))
@@ -26,7 +27,7 @@ struct Inspect: ParsableCommand {
         let path = expandingHome(adapter)
         try InputFiles.checkAdapter(path)
         let folder = try PEFTFolder.read(path)
-        let norms = folder.updateNorms
+        let norms = try folder.updateNorms()
         let total = Self.root(norms.map(\.norm))
         guard total.isFinite else {
             throw InputError(path, reason: "the adapter holds numbers that are NaN or infinite")
@@ -42,7 +43,8 @@ struct Inspect: ParsableCommand {
                 JSON.object(
                     JSONObject([
                         ("r", .integer(Int64(config.r))), ("lora_alpha", .number(config.loraAlpha)),
-                        ("scaling", .number(config.scaling)), ("parameters", .integer(Int64(parameters))),
+                        ("scaling", .number(config.scaling)), ("use_dora", .bool(config.useDoRA)),
+                        ("parameters", .integer(Int64(parameters))),
                         ("update_norm", .number(total)), ("update_norms", .object(JSONObject(members))),
                     ])
                 ).text())
@@ -51,7 +53,8 @@ struct Inspect: ParsableCommand {
         var lines = [
             "base: \(config.baseModelName.map { printable($0) } ?? "not named")",
             "r \(config.r), lora_alpha \(config.loraAlpha), scale \(fixed(config.scaling, 4))"
-                + (config.useRSLoRA ? " (rsLoRA)" : ""),
+                + (config.useRSLoRA ? " (rsLoRA)" : "") + (config.useDoRA ? " (DoRA)" : "")
+                + (config.initLoRAWeights.pissaName.map { " (\($0))" } ?? ""),
             "\(grouped(parameters)) parameters in \(folder.modules.count) modules",
             "‖ΔW‖ \(fixed(total, 4))",
         ]

@@ -82,10 +82,11 @@ func writtenConfigsReadBack(_ config: AdapterConfig) throws {
 }
 
 @Test(arguments: [
-    #""use_dora": true"#, #""loftq_config": {"loftq_bits": 4}"#, #""modules_to_save": ["lm_head"]"#,
+    #""use_dora": "yes""#, #""loftq_config": {"loftq_bits": 4}"#, #""modules_to_save": ["lm_head"]"#,
     #""rank_pattern": {"q_proj": 0}"#, #""alpha_pattern": {"(": 8}"#, #""lora_bias": true"#, #""bias": "all""#,
     #""task_type": "SEQ_CLS""#, #""layers_to_transform": [-1]"#, #""exclude_modules": [3]"#, #""use_qalora": true"#,
-    #""trainable_token_indices": [3]"#, #""layer_replication": [[0, 2]]"#, #""init_lora_weights": "pissa_niter_4""#,
+    #""trainable_token_indices": [3]"#, #""layer_replication": [[0, 2]]"#, #""init_lora_weights": "olora""#,
+    #""init_lora_weights": "pissa_niter_x""#,
     #""fan_in_fan_out": true"#, #""alora_invocation_tokens": [1]"#, #""target_parameters": ["w"]"#,
     #""a_future_feature": 2"#, #""peft_type": "LOHA""#, #""r": 0"#, #""r": 2.5"#, #""lora_alpha": "8""#,
     #""lora_dropout": 1.0"#, #""use_rslora": "yes""#, #""target_modules": [1]"#, #""target_modules": null"#,
@@ -103,6 +104,19 @@ func unsupportedFeaturesAreRefusedByName(_ member: String) throws {
 ])
 func featuresThatAreOffAreAccepted(_ member: String) throws {
     #expect(try parse(with(member)) == AdapterConfig(r: 4, loraAlpha: 8, targetModules: .list(["q_proj"])))
+}
+
+@Test func doraAndPiSSAAreReadAndWritten() throws {
+    for (name, iterations) in [("pissa", nil), ("pissa_niter_0", 0), ("pissa_niter_16", 16)] as [(String, Int?)] {
+        let config = try parse(with(#""use_dora": true, "init_lora_weights": "\#(name)""#))
+        #expect(config.useDoRA && config.initLoRAWeights == .pissa(iterations: iterations))
+        #expect(config.initLoRAWeights.pissaName == name)
+        #expect(try parse(config.json(modules: [])) == config)
+    }
+    #expect(!AdapterConfig(r: 4, loraAlpha: 8).json(modules: []).contains("use_dora"))
+    for name in ["pissa_niter_", "pissa_niter_-1", "pissa_niter_4x", "PiSSA", "pissa_niter_99999"] {
+        #expect(AdapterConfig.InitLoRAWeights(pissa: name) == nil, "\(name)")
+    }
 }
 
 @Test(arguments: [("{", "not valid JSON"), ("[]", "an object was expected"), ("{}", "peft_type is missing")])

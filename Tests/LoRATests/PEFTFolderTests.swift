@@ -112,7 +112,10 @@ private func tensor(_ name: String, _ rows: Int, _ columns: Int) -> NamedTensor 
     ([], "holds no tensors"), ([pair()[0]], "\(PEFTFolder.nameOfB(module)) is missing"),
     ([pair()[1]], "\(PEFTFolder.nameOfA(module)) is missing"), (pair() + [pair()[0]], "is there twice"),
     (pair() + [tensor("base_model.model.lm_head.weight", 2, 2)], "lm_head.weight is not supported"),
-    (pair() + [tensor("base_model.model.x.lora_magnitude_vector", 1, 4)], "lora_magnitude_vector is not supported"),
+    (
+        pair() + [tensor("base_model.model.x.lora_magnitude_vector", 1, 4)],
+        "lora_magnitude_vector is one of DoRA's, and use_dora is not true"
+    ),
     ([tensor(PEFTFolder.nameOfA(module), 3, 4), pair()[1]], "is (3, 4), expected (2, inputs): r is 2"),
     ([pair()[0], tensor(PEFTFolder.nameOfB(module), 2, 4)], "is (2, 4), expected (outputs, 2): r is 2"),
     (pair("model.layers.0.self_attn.k_proj"), "k_proj, which target_modules does not name"),

@@ -13,11 +13,16 @@ import WeightFiles
 /// With LORA_DIST_DUMP set to a folder, what LoRATests/Fixtures/check_in_peft.py compares with PEFT stays there: for each
 /// model NAME the run NAME/ with its adapter, NAME/tokens.json and NAME/logits.safetensors.
 @Suite(.serialized) struct ReadByPEFTTests {
-    @Test(arguments: ["chat", "SmolLM2"]) func trainedAdapterReadsBackAsItWas(name: String) throws {
+    @Test(arguments: ["chat", "chat-dora", "chat-pissa", "chat-pissa-as-trained", "chat-pissa-dora"])
+    func trainedAdapterReadsBackAsItWas(name: String) throws { try check(name) }
+
+    @Test func trainedAdapterOfSmolLM2ReadsBackAsItWas() throws { try check("SmolLM2") }
+
+    private func check(_ name: String) throws {
         let scratch = try Scratch()
         let dump = ProcessInfo.processInfo.environment["LORA_DIST_DUMP"] ?? scratch.path
         let run = "\(dump)/\(name)"
-        let isTiny = name == "chat"
+        let isTiny = name != "SmolLM2"
         let rows = try String(contentsOfFile: Fixtures.own + "/smollm2-rows.jsonl", encoding: .utf8)
             .split(separator: "\n").prefix(12).map { JSON.object(JSONObject([("messages", try messages($0))])).text() }
         let data = scratch.path + "/rows.jsonl"
@@ -27,6 +32,9 @@ import WeightFiles
         config.model.path = isTiny ? "\(Fixtures.models)/chat" : Fixtures.smolLM2
         config.lora.r = isTiny ? 4 : 16
         config.lora.loraDropout = 0.1
+        config.lora.useDoRA = name.contains("dora")
+        if name.contains("pissa") { config.lora.initLoRAWeights = .pissa(iterations: nil) }
+        if name.hasSuffix("as-trained") { config.output.savePiSSAAs = .pissa }
         config.data.train = [data]
         config.output.dir = run
         config.training.maxSteps = isTiny ? 20 : 3
@@ -54,8 +62,9 @@ import WeightFiles
 
         // Used: it changes the logits, and what PEFT has to match is left in the folder.
         let base = try BaseModel(path: config.model.path!)
-        let adapter = try emptyAdapter(base, rank: config.lora.r, alpha: config.lora.loraAlpha)
+        let adapter = Adapter(groups: base.adaptableGroups, targets: folder.modules, config: folder.config)
         adapter.load { name, _, _ in folder[name]!.floats }
+        adapter.loadInitial { name, _, _ in folder.initial.first { $0.name == name }!.floats }
         let workers = Workers(count: 2)
         let vocabulary = base.config.vocabulary
         // Tokens without sense, on which rounding weighs most, and where the vocabulary has them chats that were not trained.
@@ -64,6 +73,7 @@ import WeightFiles
         }
         if !isTiny { examples += try Fixtures.smolLM2Rows()[12..<16].map(\.tokens) }
         let decoder = Decoder(base: base, adapter: adapter, positions: examples.map(\.count).max()!)
+        decoder.prepare(on: workers)
         var tensors: [(name: String, shape: [Int], floats: [Float])] = []
         for (index, tokens) in examples.enumerated() {
             let adapted = logits(decoder, tokens, usesAdapter: true, on: workers)

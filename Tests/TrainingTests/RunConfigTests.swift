@@ -13,7 +13,7 @@ import Testing
         let tree = RunConfig().tree.text()
         #expect(
             tree == #"{"model": {"dtype": "auto", "quantization": "none"}, "lora": {"r": 16, "lora_alpha": 32.0, "#
-                + #""lora_dropout": 0.0, "target_modules": "all-linear", "use_rslora": false, "#
+                + #""lora_dropout": 0.0, "target_modules": "all-linear", "use_rslora": false, "use_dora": false, "#
                 + #""init_lora_weights": true, "bias": "none"}, "data": {"max_length": 1024, "#
                 + #""long_examples": "truncate", "shuffle": true}, "training": "#
                 + #"{"learning_rate": 0.0002, "loraplus_lr_ratio": 1.0, "lr_scheduler_type": "linear", "warmup_steps": 0, "num_train_epochs": 3.0, "#
@@ -22,14 +22,14 @@ import Testing
                 + #""adam_epsilon": 1e-08, "seed": 42, "logging_steps": 10, "save_steps": 500, "#
                 + #""save_on_best": false, "on_save_error": "warn", "on_nonfinite": "stop", "audit_steps": 100, "#
                 + #""collective_timeout": 300.0, "stop_grace": 20.0, "#
-                + #""load_best_model_at_end": false}, "output": {}}"#)
+                + #""load_best_model_at_end": false}, "output": {"save_pissa_as": "lora"}}"#)
         #expect(try config("{}") == RunConfig() && config("null") == RunConfig())
         #expect(try config(#"{"lora": null, "data": {"eval": null}}"#) == RunConfig())
     }
 
     @Test func everyKeyIsReadAndWrittenBack() throws {
         let text = #"""
-            {"model": {"path": "m", "base_name": "b", "dtype": "fp32", "quantization": "nf4"}, "lora": {"r": 8, "lora_alpha": 4.0, "lora_dropout": 0.1, "target_modules": ["q_proj", "v_proj"], "use_rslora": true, "init_lora_weights": "gaussian", "rank_pattern": {"q_proj": 3}, "alpha_pattern": {"[kv]_proj": 2.5}, "layers_to_transform": [0, 2], "exclude_modules": ["k_proj"], "bias": "none"}, "data": {"train": ["a", "b"], "eval": "c", "chat_template": "t", "max_length": 77, "long_examples": "drop", "train_on": "last_assistant", "columns": {"prompt": "question"}, "template_date": "2024-02-29", "shuffle": false}, "training": {"learning_rate": 0.001, "loraplus_lr_ratio": 4.0, "lr_scheduler_type": "constant_with_warmup", "warmup_steps": 0.03, "num_train_epochs": 0.5, "max_steps": 9, "global_batch_size": 7, "micro_batch_tokens": 100, "micro_batches_per_step": 2, "activation_checkpointing": "block", "share_prefix": false, "weight_decay": 0.01, "max_grad_norm": 0.0, "adam_beta1": 0.8, "adam_beta2": 0.99, "adam_epsilon": 1e-06, "seed": 0, "logging_steps": 1, "eval_steps": 5, "save_steps": 6, "save_total_limit": 3, "save_on_best": true, "on_save_error": "stop", "on_nonfinite": "skip", "audit_steps": 7, "collective_timeout": 9.5, "stop_grace": 1.5, "early_stopping_patience": 2, "load_best_model_at_end": true, "threads": 3}, "output": {"dir": "o"}}
+            {"model": {"path": "m", "base_name": "b", "dtype": "fp32", "quantization": "nf4"}, "lora": {"r": 8, "lora_alpha": 4.0, "lora_dropout": 0.1, "target_modules": ["q_proj", "v_proj"], "use_rslora": true, "use_dora": true, "init_lora_weights": "pissa_niter_4", "rank_pattern": {"q_proj": 3}, "alpha_pattern": {"[kv]_proj": 2.5}, "layers_to_transform": [0, 2], "exclude_modules": ["k_proj"], "bias": "none"}, "data": {"train": ["a", "b"], "eval": "c", "chat_template": "t", "max_length": 77, "long_examples": "drop", "train_on": "last_assistant", "columns": {"prompt": "question"}, "template_date": "2024-02-29", "shuffle": false}, "training": {"learning_rate": 0.001, "loraplus_lr_ratio": 4.0, "lr_scheduler_type": "constant_with_warmup", "warmup_steps": 0.03, "num_train_epochs": 0.5, "max_steps": 9, "global_batch_size": 7, "micro_batch_tokens": 100, "micro_batches_per_step": 2, "activation_checkpointing": "block", "share_prefix": false, "weight_decay": 0.01, "max_grad_norm": 0.0, "adam_beta1": 0.8, "adam_beta2": 0.99, "adam_epsilon": 1e-06, "seed": 0, "logging_steps": 1, "eval_steps": 5, "save_steps": 6, "save_total_limit": 3, "save_on_best": true, "on_save_error": "stop", "on_nonfinite": "skip", "audit_steps": 7, "collective_timeout": 9.5, "stop_grace": 1.5, "early_stopping_patience": 2, "load_best_model_at_end": true, "threads": 3}, "output": {"dir": "o", "save_pissa_as": "pissa"}}
             """#
         #expect(try config(text).tree.text() == text)
         let known = ConfigKeys.sections.flatMap { section in section.keys.map { "\(section.name).\($0)" } }
@@ -119,7 +119,7 @@ import Testing
         ("lora.lora_alpa", "unknown key; did you mean lora.lora_alpha?"),
         ("lora.learning_rate", "unknown key; it belongs to another section: training.learning_rate"),
         ("lora.learning_rat", "unknown key; did you mean training.learning_rate?"),
-        ("output.folder", "unknown key; keys of output are dir"),
+        ("output.folder", "unknown key; keys of output are dir and save_pissa_as"),
         ("trainig.seed", "unknown section; did you mean training?"),
         ("data.max_seq_length", "not a key here; use data.max_length"),
         (

@@ -4,7 +4,7 @@ import WeightFiles
 /// A checkpoint on the disk: `checkpoints/step-N` in a run's folder.
 ///
 /// It is a PEFT folder (`adapter_config.json`, `adapter_model.safetensors`) with `moments.safetensors`, `best.safetensors` where
-/// the best adapter is to be kept, `state.json`, `config.yaml`, `metrics.jsonl`, and `SHA256SUMS` over all of them, as `sha256sum`
+/// the best adapter is to be kept, `initial.safetensors` where PiSSA has begun with what is not trained, `state.json`, `config.yaml`, `metrics.jsonl`, and `SHA256SUMS` over all of them, as `sha256sum`
 /// writes and checks it.
 struct CheckpointFolder: Equatable {
     let path: String

@@ -27,9 +27,17 @@ struct CheckpointReader {
     }
 
     /// Puts the matrices into slabs of the adapter's layout.
+    /// - Parameters:
+    ///   - values: gets A, B and what else is trained.
+    ///   - m: gets AdamW's first moments.
+    ///   - v: gets the second moments.
+    ///   - initial: gets what PiSSA began with; nil for other adapters.
     /// - Returns: the adapter of the best evaluation as `ParameterSlab.bytes`; empty if it was not kept.
     /// - Throws: `InputError` or `WeightFileError` if they are not those of this adapter.
-    func load(values: ParameterSlab, m: ParameterSlab, v: ParameterSlab) throws -> [UInt8] {
+    func load(
+        values: ParameterSlab, m: ParameterSlab, v: ParameterSlab, initial: ParameterSlab? = nil
+    ) throws -> [UInt8] {
+        if let initial { try load(PEFTFolder.initialName, [("", initial)]) }
         try load(PEFTFolder.weightsName, [("", values)])
         try load(CheckpointFolder.momentsName, [("m.", m), ("v.", v)])
         guard FileSystem.exists("\(folder.path)/\(CheckpointFolder.bestName)") else { return [] }
@@ -49,7 +57,7 @@ struct CheckpointReader {
         for (prefix, slab) in slabs {
             for (index, entry) in slab.layout.entries.enumerated() {
                 let tensor = try tensors.weight(
-                    prefix + Adapter.peftPrefix + entry.name, shape: [entry.rows, entry.columns])
+                    prefix + Adapter.peftPrefix + entry.name, shape: Adapter.shape(of: entry))
                 guard tensor.type == .f32 else {
                     throw InputError(path, reason: "tensor \(tensor.name) is \(tensor.type.name), expected F32")
                 }

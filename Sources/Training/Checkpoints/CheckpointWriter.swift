@@ -17,6 +17,8 @@ final class CheckpointWriter: Sendable {
         let values: ParameterSlab, m: ParameterSlab, v: ParameterSlab
         /// The adapter of the best evaluation, as `ParameterSlab.bytes`; empty if it is not kept.
         let best: [UInt8]
+        /// What PiSSA began with.
+        var initial: ParameterSlab?
         var state: CheckpointState
         let configText: String
         /// The run's metrics, of which so many bytes belong to the checkpoint.
@@ -134,6 +136,9 @@ final class CheckpointWriter: Sendable {
             best.setBytes(content.best)
             try write(sources(names, best), CheckpointFolder.bestName)
         }
+        if let initial = content.initial {
+            try write(sources(names, initial), PEFTFolder.initialName)
+        }
         for file in content.copied {
             try write(try FileSystem.read(file) ?? [], (file as NSString).lastPathComponent)
         }
@@ -147,9 +152,9 @@ final class CheckpointWriter: Sendable {
     }
 
     private static func sources(_ names: [String], _ slab: ParameterSlab) -> [SafetensorsWriter.Source] {
-        names.indices.map { index in
-            let entry = slab.layout.entries[index]
-            return unsafe SafetensorsWriter.Source(name: names[index], shape: [entry.rows, entry.columns]) { body in
+        slab.layout.entries.indices.map { index in
+            let shape = Adapter.shape(of: slab.layout.entries[index])
+            return unsafe SafetensorsWriter.Source(name: names[index], shape: shape) { body in
                 try unsafe slab.withBytes(entry: index, body)
             }
         }

@@ -67,8 +67,11 @@ struct Resumption {
     func load(into trainer: inout Trainer, _ reader: CheckpointReader?) throws {
         let optimizer = trainer.optimizer
         let values = trainer.adapter.values
-        let best = try world.together { try reader?.load(values: values, m: optimizer.m, v: optimizer.v) ?? [] }
-        for slab in [values, optimizer.m, optimizer.v] {
+        let initial = trainer.adapter.initial
+        let best = try world.together {
+            try reader?.load(values: values, m: optimizer.m, v: optimizer.v, initial: initial) ?? []
+        }
+        for slab in [values, optimizer.m, optimizer.v] + [initial].compactMap({ $0 }) {
             try unsafe slab.withMutableBytes { try unsafe world.broadcast($0) }
         }
         trainer.bestValues = try world.broadcast(best)

@@ -53,6 +53,7 @@ final class RunSaver {
         return CheckpointWriter.Content(
             folder: .after(progress.steps, in: run.folder), adapterConfig: session.adapterConfig!,
             modules: session.adapter!.modules.map(\.path), values: run.values, m: run.m, v: run.v, best: best,
+            initial: session.adapter!.initial,
             state: CheckpointState(
                 progress: progress, config: session.config.tree, identity: run.identity, fingerprint: fingerprint,
                 baseSHA256: base.sum ?? knownBase),

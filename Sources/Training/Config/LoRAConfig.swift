@@ -1,4 +1,5 @@
 import JSONText
+import LoRA
 
 /// Section `lora`: the adapter. Keys are those of PEFT's `LoraConfig`.
 public struct LoRAConfig: Sendable, Equatable {
@@ -11,6 +12,8 @@ public struct LoRAConfig: Sendable, Equatable {
     /// Which linear layers get an adapter.
     public var targetModules = TargetModules.allLinear
     public var useRSLoRA = false
+    /// Trains a magnitude for each output as well: DoRA.
+    public var useDoRA = false
     /// How A and B begin.
     public var initLoRAWeights = InitLoRAWeights.standard
     /// Ranks and alphas of modules that differ from the adapter's, by regular expression.
@@ -22,7 +25,7 @@ public struct LoRAConfig: Sendable, Equatable {
     public var excludeModules: TargetModules?
     /// Which biases are trained.
     public var bias = Bias.none
-    /// The folder of a PEFT adapter to start from. It brings its own r, lora_alpha, target_modules and use_rslora:
+    /// The folder of a PEFT adapter to start from. It brings its own r, lora_alpha, target_modules, use_rslora and use_dora:
     /// what stands here for these does not apply then.
     public var initAdapter: String?
 
@@ -39,13 +42,15 @@ public struct LoRAConfig: Sendable, Equatable {
     }
 
     /// How A and B begin.
-    public enum InitLoRAWeights: Sendable {
+    public enum InitLoRAWeights: Sendable, Equatable {
         /// A by kaiming_uniform, B zero.
         case standard
         /// Both as an untrained linear layer.
         case random
         /// A of a normal distribution, B zero.
         case gaussian
+        /// From the principal singular values of the weight, found exactly or by so many power iterations.
+        case pissa(iterations: Int?)
     }
 
     /// Which biases are trained.
@@ -54,7 +59,7 @@ public struct LoRAConfig: Sendable, Equatable {
     /// The keys that `init_adapter` answers.
     static let shapeKeys = [
         "r", "lora_alpha", "target_modules", "use_rslora", "init_lora_weights", "rank_pattern", "alpha_pattern",
-        "layers_to_transform", "exclude_modules",
+        "layers_to_transform", "exclude_modules", "use_dora",
     ]
 }
 
@@ -69,8 +74,10 @@ extension LoRAConfig: ConfigSection {
             expected: "all-linear, a list of name suffixes such as [q_proj, v_proj], or a regular expression",
             decode: TargetModules.init(tree:), encode: \.tree),
         .flag("use_rslora", \.useRSLoRA),
+        .flag("use_dora", \.useDoRA),
         ConfigField(
-            "init_lora_weights", \.initLoRAWeights, expected: "true, false or gaussian",
+            "init_lora_weights", \.initLoRAWeights,
+            expected: "true, false, gaussian, pissa or pissa_niter_N with N power iterations",
             decode: InitLoRAWeights.init(tree:), encode: \.tree),
         ConfigField(
             "rank_pattern", \.rankPattern,
@@ -127,6 +134,9 @@ extension LoRAConfig.InitLoRAWeights {
         case .bool(true): self = .standard
         case .bool(false): self = .random
         case .string("gaussian"): self = .gaussian
+        case .string(let name):
+            guard case .pissa(let iterations)? = AdapterConfig.InitLoRAWeights(pissa: name) else { return nil }
+            self = .pissa(iterations: iterations)
         default: return nil
         }
     }
@@ -136,6 +146,7 @@ extension LoRAConfig.InitLoRAWeights {
         case .standard: .bool(true)
         case .random: .bool(false)
         case .gaussian: .string("gaussian")
+        case .pissa: .string(peft.pissaName!)
         }
     }
 }

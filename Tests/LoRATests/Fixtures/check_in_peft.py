@@ -24,6 +24,12 @@ from transformers import AutoModelForCausalLM
 LIMIT = 1e-4
 
 
+def name_in_file(key):
+    """A parameter's name in adapter_model.safetensors, where DoRA's magnitudes have no .weight."""
+    key = key.replace(".default", "")
+    return key.removesuffix(".weight") if "lora_magnitude_vector" in key else key
+
+
 def main(model_folder, adapter_folder, tokens=None, logits=None, prefix="logits"):
     torch.set_num_threads(1)
     transformers.utils.logging.disable_progress_bar()
@@ -34,7 +40,7 @@ def main(model_folder, adapter_folder, tokens=None, logits=None, prefix="logits"
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
         model = PeftModel.from_pretrained(base, adapter_folder).eval()
     saved = load_file(os.path.join(adapter_folder, "adapter_model.safetensors"))
-    placed = {k.replace(".default", ""): t for k, t in model.named_parameters() if "lora_" in k}
+    placed = {name_in_file(k): t for k, t in model.named_parameters() if "lora_" in k}
     if saved.keys() != placed.keys():
         sys.exit(f"tensors differ from the modules that PEFT adapts: {sorted(saved.keys() ^ placed.keys())}")
     if not all(torch.equal(saved[k], placed[k]) for k in saved):
