@@ -20,7 +20,7 @@ extension ProjectionGroup {
             }
         }
         let products = projections.indices.map {
-            PackedProduct(terms[$0], bias: projections[$0].bias?.view, into: outputs[$0], accumulate: accumulate)
+            PackedProduct(terms[$0], bias: bias($0, slab), into: outputs[$0], accumulate: accumulate)
         }
         multiply(products, on: workers)
     }

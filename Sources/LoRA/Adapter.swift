@@ -5,14 +5,18 @@ public struct AdaptableModule: Sendable {
     /// The path in a Hugging Face model, such as `model.layers.0.self_attn.q_proj`.
     public let path: String
     public let inputs: Int, outputs: Int
-    public init(path: String, inputs: Int, outputs: Int) {
+    /// Whether the base adds a bias.
+    public let hasBias: Bool
+    public init(path: String, inputs: Int, outputs: Int, hasBias: Bool = false) {
         self.path = path
         self.inputs = inputs
         self.outputs = outputs
+        self.hasBias = hasBias
     }
 }
 
-/// The trained matrices of a model: A (r, inputs) and B (outputs, r) for each adapted module, in one slab.
+/// The trained matrices of a model: A (r, inputs) and B (outputs, r) for each adapted module, in one slab; behind them the biases
+/// (1, outputs) that are trained, and the modules that are trained whole (vocabulary, features).
 ///
 /// The A matrices of modules that share their input follow each other, so that they can be used as one.
 public struct Adapter: Sendable {
@@ -28,13 +32,22 @@ public struct Adapter: Sendable {
 
     public let modules: [Module]
     public let values: ParameterSlab
+    /// Slab entries of the trained biases, by the path of their module.
+    public let biases: [String: Int]
+    /// Slab entries of the modules that are trained whole.
+    public let whole: [AdapterConfig.WholeModule: Int]
 
     /// An adapter with all matrices zero.
     /// - Parameters:
     ///   - groups: modules in the order of the computation, those that share an input together.
     ///   - targets: paths of the modules that are adapted.
-    ///   - config: gives each module its rank, the rows of A and the columns of B, and what B A x is multiplied by.
-    public init(groups: [[AdaptableModule]], targets: [String], config: AdapterConfig) {
+    ///   - config: gives each module its rank, the rows of A and the columns of B, and what B A x is multiplied by; and says
+    ///     what else is trained.
+    ///   - vocabulary: the shape of the embedding table and of the head; needed where `config.modulesToSave` names one.
+    public init(
+        groups: [[AdaptableModule]], targets: [String], config: AdapterConfig,
+        vocabulary: (rows: Int, features: Int)? = nil
+    ) {
         let targets = Set(targets)
         var layout = ParameterLayout()
         var modules: [Module] = []
@@ -50,6 +63,8 @@ public struct Adapter: Sendable {
             }
         }
         self.modules = modules
+        biases = Self.appendBiases(of: groups, targets: targets, config.bias, to: &layout)
+        whole = Self.append(config.modulesToSave, vocabulary, to: &layout)
         values = ParameterSlab(layout)
     }
 
@@ -91,7 +106,7 @@ public struct Adapter: Sendable {
         }
     }
 
-    /// The matrices under the names that PEFT gives them.
+    /// The matrices under the names that PEFT gives them; a bias is a vector there.
     public var namedTensors: [NamedTensor] {
         values.layout.entries.indices.map { index in
             let entry = values.layout.entries[index]
@@ -115,6 +130,8 @@ public enum RandomPurpose {
     public static func dropout(layer: Int, group: Int) -> UInt64 { 2 << 32 | UInt64(layer * 4 + group) }
     /// The values of B while gradients are checked.
     public static let gradientCheck: UInt64 = 4 << 32
+    /// What is added to embeddings in training.
+    public static let embeddingNoise: UInt64 = 6 << 32
     /// The tokens of one generated answer.
     public static func sampling(sequence: Int) -> UInt64 { 3 << 32 | UInt64(sequence) }
 }

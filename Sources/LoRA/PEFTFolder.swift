@@ -17,12 +17,17 @@ public struct NamedTensor: Sendable, Equatable {
         self.columns = columns
         self.floats = floats
     }
+
+    /// The shape in the file: a bias, (1, outputs) here, is a vector there.
+    public var shape: [Int] { isBias ? [columns] : [rows, columns] }
+    var isBias: Bool { name.hasSuffix(Adapter.nameOfBias) }
 }
 
 /// The content of a PEFT adapter folder: `adapter_config.json` and the matrices in `adapter_model.safetensors`.
 public struct PEFTFolder: Sendable, Equatable {
     public var config: AdapterConfig
-    /// lora_A (r, inputs) and lora_B (outputs, r) of every module, sorted by the bytes of the names.
+    /// lora_A (r, inputs) and lora_B (outputs, r) of every module, trained biases (1, outputs) and modules that are saved whole
+    /// (vocabulary, features), sorted by the bytes of the names.
     public private(set) var tensors: [NamedTensor]
     /// Names of the adapted modules as the base model has them ("model.layers.0.self_attn.q_proj"), sorted by bytes.
     public let modules: [String]
@@ -30,7 +35,7 @@ public struct PEFTFolder: Sendable, Equatable {
     /// The matrices of an adapter.
     /// - Parameters:
     ///   - config: its `r` and `targetModules` must fit the tensors.
-    ///   - tensors: a lora_A and a lora_B for each module, in any order.
+    ///   - tensors: a lora_A and a lora_B for each module, and what `config.bias` and `config.modulesToSave` name, in any order.
     ///   - source: the file named in errors.
     /// - Throws: `WeightFileError` naming the tensor for an unknown or repeated name, a matrix without its partner, a shape that
     ///   does not fit `config.r`, a module that `config.targetModules` does not name, or if there is none at all.
@@ -81,9 +86,11 @@ public struct PEFTFolder: Sendable, Equatable {
     /// The matrices of a safetensors file as fp32.
     static func widened(_ path: String) throws -> [NamedTensor] {
         try TensorCollection.safetensors(at: path).tensors.map { tensor in
-            guard tensor.shape.count == 2 else {
+            let isBias = tensor.name.hasSuffix(Adapter.nameOfBias)
+            guard tensor.shape.count == (isBias ? 1 : 2) else {
                 throw WeightFileError(
-                    file: path, reason: "tensor \(tensor.name) is \(tensor.shape), a matrix was expected")
+                    file: path,
+                    reason: "tensor \(tensor.name) is \(tensor.shape), a \(isBias ? "vector" : "matrix") was expected")
             }
             let format: StorageFormat
             switch tensor.type {
@@ -99,7 +106,8 @@ public struct PEFTFolder: Sendable, Equatable {
                     tensor.bytes, into: UnsafeMutableBufferPointer(rebasing: out[..<tensor.elementCount]))
                 count = tensor.elementCount
             }
-            return NamedTensor(name: tensor.name, rows: tensor.shape[0], columns: tensor.shape[1], floats: floats)
+            return NamedTensor(
+                name: tensor.name, rows: isBias ? 1 : tensor.shape[0], columns: tensor.shape.last!, floats: floats)
         }
     }
 }

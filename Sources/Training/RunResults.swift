@@ -13,6 +13,7 @@ struct RunResults {
     func saveAdapter(_ adapter: Adapter, _ session: Session) throws {
         let folder = try PEFTFolder(config: session.adapterConfig!, tensors: adapter.namedTensors)
         try folder.write(
-            to: adapterPath, copying: session.tokenizer.filesToCopy.map { "\(session.base.path)/\($0)" })
+            to: adapterPath, copying: session.tokenizer.filesToCopy.map { "\(session.base.path)/\($0)" },
+            as: session.config.output.adapterDtype)
     }
 }

@@ -43,7 +43,7 @@ struct CheckpointReader {
         for (prefix, slab) in slabs {
             for (index, entry) in slab.layout.entries.enumerated() {
                 let tensor = try tensors.weight(
-                    prefix + Adapter.peftPrefix + entry.name, shape: [entry.rows, entry.columns])
+                    prefix + Adapter.peftPrefix + entry.name, shape: Adapter.shape(of: entry))
                 guard tensor.type == .f32 else {
                     throw InputError(path, reason: "tensor \(tensor.name) is \(tensor.type.name), expected F32")
                 }

@@ -149,7 +149,7 @@ final class CheckpointWriter: Sendable {
     private static func sources(_ names: [String], _ slab: ParameterSlab) -> [SafetensorsWriter.Source] {
         names.indices.map { index in
             let entry = slab.layout.entries[index]
-            return unsafe SafetensorsWriter.Source(name: names[index], shape: [entry.rows, entry.columns]) { body in
+            return unsafe SafetensorsWriter.Source(name: names[index], shape: Adapter.shape(of: entry)) { body in
                 try unsafe slab.withBytes(entry: index, body)
             }
         }

@@ -66,7 +66,7 @@ enum ForeignKeys {
         ),
         (
             [
-                "modules_to_save", "layers_pattern", "use_dora", "lora_bias", "layer_replication", "megatron_config",
+                "layers_pattern", "use_dora", "lora_bias", "layer_replication", "megatron_config",
                 "loftq_config", "eva_config", "corda_config", "target_parameters", "trainable_token_indices",
             ],
             remove("adapters of this kind are not supported")
