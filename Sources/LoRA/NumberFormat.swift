@@ -11,11 +11,10 @@ extension NamedTensor {
     func rounded(to format: NumberFormat, file: String) throws -> NamedTensor {
         let rounded = floats.map(format.rounded)
         if let index = rounded.indices.first(where: { !rounded[$0].isFinite && floats[$0].isFinite }) {
-            let most = format == .float16 ? "65,504" : "3.39e38"
+            let (place, most) = ("\(index / columns), \(index % columns)", format == .float16 ? "65,504" : "3.39e38")
             throw WeightFileError(
                 file: file,
-                reason: "\(name)[\(index / columns), \(index % columns)] is \(floats[index]), and \(format.rawValue) ends "
-                    + "at \(most); write the adapter as "
+                reason: "\(name)[\(place)] is \(floats[index]), and \(format.rawValue) ends at \(most); write it as "
                     + (format == .float16 ? "bfloat16 or float32 (output.adapter_dtype)" : "float32"))
         }
         return NamedTensor(name: name, rows: rows, columns: columns, floats: rounded)

@@ -1,4 +1,5 @@
 import Layers
+import LoRA
 import Tensors
 
 /// Floating-point operations of a training step as its mathematics needs them; what is computed twice counts once.

@@ -111,7 +111,7 @@ private func tensor(_ name: String, _ rows: Int, _ columns: Int) -> NamedTensor 
 @Test(arguments: [
     ([], "holds no tensors"), ([pair()[0]], "\(PEFTFolder.nameOfB(module)) is missing"),
     ([pair()[1]], "\(PEFTFolder.nameOfA(module)) is missing"), (pair() + [pair()[0]], "is there twice"),
-    (pair() + [tensor("base_model.model.lm_head.weight", 2, 2)], "lm_head.weight is not supported"),
+    (pair() + [tensor("base_model.model.lm_head.weight", 2, 2)], "lm_head.weight, which modules_to_save does not name"),
     (pair() + [tensor("base_model.model.x.lora_magnitude_vector", 1, 4)], "lora_magnitude_vector is not supported"),
     ([tensor(PEFTFolder.nameOfA(module), 3, 4), pair()[1]], "is (3, 4), expected (2, inputs): r is 2"),
     ([pair()[0], tensor(PEFTFolder.nameOfB(module), 2, 4)], "is (2, 4), expected (outputs, 2): r is 2"),
