@@ -1,3 +1,4 @@
+import Foundation
 import JSONText
 import LoRA
 import Models
@@ -8,6 +9,9 @@ import WeightFiles
 
 /// Biases, modules that are trained whole and smoothed labels, against PEFT and Transformers
 /// (ModelsTests/Fixtures/generate_parts.py).
+///
+/// With LORA_DIST_DUMP set to a folder, what LoRATests/Fixtures/check_in_peft.py compares with PEFT stays there: the adapters after
+/// ten steps, in each number format, as parts/NAME-FORMAT/adapter with tokens.json and logits.safetensors beside.
 @Suite struct TrainedPartsTests {
     static let names = ["bias-all", "bias-lora-only", "embedding", "head", "ends-tied", "ends-smoothed", "smoothed"]
 
@@ -125,6 +129,29 @@ import WeightFiles
         }
         #expect(worst > 0, "a comparison of a thing with itself")
         print("figures: \(name): \(worst)")
+        for format in NumberFormat.allCases { try dump(part, name, format) }
+    }
+
+    /// Writes a trained adapter, reads it back, and leaves what PEFT has to match.
+    private func dump(_ part: Part, _ name: String, _ format: NumberFormat) throws {
+        guard let dump = ProcessInfo.processInfo.environment["LORA_DIST_DUMP"] else { return }
+        let run = "\(dump)/parts/\(name)-\(format.rawValue)"
+        try FileManager.default.createDirectory(atPath: run, withIntermediateDirectories: true)
+        try PEFTFolder(config: part.saved.config, tensors: part.adapter.namedTensors)
+            .write(to: run + "/adapter", as: format)
+        let read = try PEFTFolder.read(run + "/adapter")
+        let adapter = Part.empty(part.base, read)
+        adapter.load { name, _, _ in read[name]!.floats }
+        let decoder = Decoder(base: part.base, adapter: adapter, positions: 64)
+        let examples = [3, 6].map { part.rows[$0].tokens }
+        let tensors = examples.enumerated().map { index, tokens in
+            let floats = logits(decoder, tokens, usesAdapter: true, on: Workers(count: 1))
+            return ("logits.\(index)", [tokens.count, part.base.config.vocabulary], floats)
+        }
+        try SafetensorsWriter().write(to: run + "/logits.safetensors", tensors: tensors)
+        let ids = JSON.array(examples.map { .array($0.map { .integer(Int64($0)) }) })
+        try JSON.object(JSONObject([("examples", ids)])).text()
+            .write(toFile: run + "/tokens.json", atomically: true, encoding: .utf8)
     }
 
     /// With the adapter off, nothing of what was trained is left.
