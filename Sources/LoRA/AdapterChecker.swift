@@ -73,8 +73,8 @@ struct AdapterChecker {
             guard modules.contains(module) == isOfAdapted, isOfAdapted || config.bias == .all else {
                 let others = config.bias == .all ? ", \(Self.prefix)MODULE\(Adapter.nameOfBias) for others" : ""
                 throw error(
-                    "tensor \(tensor.name) is a bias of a module that is \(isOfAdapted ? "not " : "")adapted; with bias "
-                        + "\"\(config.bias.rawValue)\" expected is \(Self.prefix)MODULE\(Adapter.nameOfAdaptedBias) for "
+                    "tensor \(tensor.name) is a bias of a module that is \(modules.contains(module) ? "" : "not ")adapted; with "
+                        + "bias \"\(config.bias.rawValue)\" expected is \(Self.prefix)MODULE\(Adapter.nameOfAdaptedBias) for "
                         + "those that are\(others)")
             }
         }

@@ -87,7 +87,7 @@ import Testing
         ("lora", "r", "0", "found 0, expected a whole number from 1 to 65536"),
         ("lora", "lora_dropout", "1.0", "found 1.0, expected a number of at least 0 and below 1"),
         ("lora", "bias", "\"some\"", "found \"some\", expected none, all or lora_only"),
-        ("lora", "modules_to_save", "[\"norm\"]", "found [norm], expected a list of embed_tokens, lm_head"),
+        ("lora", "modules_to_save", "[\"norm\"]", "found [\"norm\"], expected a list of embed_tokens, lm_head"),
         ("lora", "modules_to_save", "\"lm_head\"", "found \"lm_head\", expected a list of embed_tokens, lm_head"),
         ("training", "neftune_noise_alpha", "-1", "found -1, expected a number of at least 0"),
         ("training", "label_smoothing_factor", "1", "found 1, expected a number of at least 0 and below 1"),
@@ -124,7 +124,7 @@ import Testing
         ("lora.lora_alpa", "unknown key; did you mean lora.lora_alpha?"),
         ("lora.learning_rate", "unknown key; it belongs to another section: training.learning_rate"),
         ("lora.learning_rat", "unknown key; did you mean training.learning_rate?"),
-        ("output.folder", "unknown key; keys of output are dir, adapter_dtype"),
+        ("output.folder", "unknown key; keys of output are dir and adapter_dtype"),
         ("trainig.seed", "unknown section; did you mean training?"),
         ("data.max_seq_length", "not a key here; use data.max_length"),
         (

@@ -68,6 +68,7 @@ enum ForeignKeys {
             [
                 "layers_pattern", "use_dora", "lora_bias", "layer_replication", "megatron_config",
                 "loftq_config", "eva_config", "corda_config", "target_parameters", "trainable_token_indices",
+                "ensure_weight_tying",
             ],
             remove("adapters of this kind are not supported")
         ),

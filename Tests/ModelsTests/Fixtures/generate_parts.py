@@ -27,7 +27,7 @@ from transformers.trainer_pt_utils import LabelSmoother
 # name: (model, options of LoraConfig, label smoothing, ratio of LoRA+)
 PARTS = {
     "bias-all": ("biases", dict(target_modules=["q_proj", "down_proj"], bias="all"), 0.0, 1),
-    "bias-lora-only": ("biases", dict(target_modules=["k_proj", "up_proj"], bias="lora_only"), 0.0, 4.0),
+    "bias-lora-only": ("biases", dict(target_modules=["v_proj", "up_proj"], bias="lora_only"), 0.0, 4.0),
     "embedding": ("tied", dict(target_modules=["q_proj", "down_proj"], modules_to_save=["embed_tokens"]), 0.0, 1),
     "head": ("tied", dict(target_modules=["v_proj"], modules_to_save=["lm_head"]), 0.0, 1),
     "ends-tied": ("tied", dict(target_modules=["q_proj"], modules_to_save=["embed_tokens", "lm_head"]), 0.0, 4.0),
