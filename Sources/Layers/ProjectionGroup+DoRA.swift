@@ -56,7 +56,7 @@ extension ProjectionGroup {
                 return Target(output: kept.target(in: arena), bias: nil, accumulate: false, isScaled: true)
             }
             return Target(
-                output: outputs[i], bias: projections[i].bias?.view, accumulate: accumulate, isScaled: false)
+                output: outputs[i], bias: bias(i, slab), accumulate: accumulate, isScaled: false)
         }
     }
 
@@ -69,7 +69,7 @@ extension ProjectionGroup {
         for i in projections.indices where targets[i].isScaled {
             applyGains(
                 targets[i].output, keeping: saved.products[i]!,
-                gains: gains(of: projections[i].adapter!.magnitude!, slab, arena), bias: projections[i].bias?.view,
+                gains: gains(of: projections[i].adapter!.magnitude!, slab, arena), bias: bias(i, slab),
                 into: outputs[i], accumulate: accumulate, on: workers)
         }
     }

@@ -28,12 +28,17 @@ public struct Projection: Sendable {
     public let weight: StoredMatrix
     public let bias: ConstantMatrix?
     public let adapter: Adapter?
+    /// The slab entry of a bias (1, outputs) that is trained in the place of `bias`.
+    public let trainedBias: Int?
 
-    public init(name: String, weight: StoredMatrix, bias: ConstantMatrix?, adapter: Adapter?) {
+    public init(
+        name: String, weight: StoredMatrix, bias: ConstantMatrix?, adapter: Adapter?, trainedBias: Int? = nil
+    ) {
         self.name = name
         self.weight = weight
         self.bias = bias
         self.adapter = adapter
+        self.trainedBias = trainedBias
     }
 }
 
@@ -58,8 +63,8 @@ public struct ProjectionGroup: Sendable {
         ranks = adapters.reduce(0) { $0 + $1.rank }
     }
 
-    /// Is any of the projections trained?
-    public var isAdapted: Bool { aEntries != nil }
+    /// Is anything of the projections trained?
+    public var isAdapted: Bool { aEntries != nil || projections.contains { $0.trainedBias != nil } }
     public var inputs: Int { projections[0].weight.columns }
 
     /// What the backward pass needs: hidden = dropout(x) Aᵀ, (tokens, sum of ranks).
@@ -87,7 +92,7 @@ public struct ProjectionGroup: Sendable {
     /// Cuts what `forward` saves from the arena.
     public func makeSaved(tokens: Int, in arena: Arena) -> Saved {
         Saved(
-            hidden: isAdapted ? arena.matrix(tokens, ranks) : nil,
+            hidden: aEntries != nil ? arena.matrix(tokens, ranks) : nil,
             products: projections.map { projection in
                 projection.adapter?.magnitude.map { _ in arena.kept(tokens, projection.weight.rows, as: precision) }
             })
@@ -96,7 +101,7 @@ public struct ProjectionGroup: Sendable {
     /// outputs[i] = projection i of x, or += where `accumulate`.
     /// - Parameters:
     ///   - x: (tokens, inputs), made where it is read.
-    ///   - slab: A and B; nil computes the base alone.
+    ///   - slab: A, B and trained biases; nil computes the base alone.
     ///   - mask: dropout on the input of A.
     ///   - outputs: (tokens, outputs of projection i) each.
     ///   - accumulate: adds to what `outputs` hold.
@@ -142,7 +147,7 @@ public struct ProjectionGroup: Sendable {
         multiply(input, products, on: workers)
     }
 
-    /// Adds the gradients of A and B to `sums`, and replaces dx by the gradient of x if it is asked for.
+    /// Adds the gradients of A, B and trained biases to `sums`, and replaces dx by the gradient of x if it is asked for.
     /// - Parameters:
     ///   - dOutputs: (tokens, outputs of projection i) each.
     ///   - x: the input of the forward pass; it is read only where something is adapted.
@@ -159,6 +164,7 @@ public struct ProjectionGroup: Sendable {
     ) {
         let mark = arena.mark
         defer { arena.release(to: mark) }
+        addBiasGradients(dOutputs, addingTo: sums, arena: arena, on: workers)
         let dProducts = scaledGradients(dOutputs, slab, saved, sums, arena, workers)
         if precision == .bf16 {
             backwardPacked(dProducts, x, slab, mask, saved, sums, dx, arena, workers)

@@ -6,17 +6,17 @@ public import Tensors
 /// Milakov & Gimelshein 2018, with E in the place of the values). A block of E is widened once for both products; no matrix of
 /// logits exists.
 ///
-/// Shapes: E (vocabulary, features) frozen; h, dh (rows, features).
+/// Shapes: E (vocabulary, features); h, dh (rows, features).
 public struct VocabularyHead: Sendable {
     public let weight: StoredMatrix
-    private let precision: Precision
+    let precision: Precision
     /// Rows of h that one task takes; more in bf16, where packing a block of E costs more beside its products.
     private var rows: Int { precision == .bf16 ? 512 : 256 }
     /// Tasks that there should be at least; fewer rows cut the vocabulary into more parts.
     private static let tasks = 8
 
     /// - Parameters:
-    ///   - weight: (vocabulary, features), frozen.
+    ///   - weight: (vocabulary, features).
     ///   - precision: what the inputs of products are rounded to.
     public init(weight: StoredMatrix, precision: Precision = .fp32) {
         self.weight = weight
@@ -58,18 +58,21 @@ public struct VocabularyHead: Sendable {
         }
     }
 
-    /// The loss of every row, and dh = (softmax(h Eᵀ) − onehot(target)) E · factor if dh is given.
+    /// The loss of every row, and dh = (softmax(h Eᵀ) − onehot(target)) E · factor if dh is given; with label smoothing the
+    /// smoothed target stands in the place of onehot(target).
     /// - Parameters:
     ///   - h: (rows, features).
     ///   - targets: one token of the vocabulary for each row.
     ///   - losses: (rows, 1), receives −log p(target).
     ///   - dh: (rows, features), replaced; nil if no gradient is wanted.
     ///   - factor: what each row's loss counts in the whole, 1 over the trained tokens of the global batch.
+    ///   - smoothing: nil for plain cross-entropy.
+    ///   - logSums: (rows, 1), receives log Σ exp(score); nil if it is not wanted.
     ///   - arena: for what is needed on the way only; never less memory for more rows.
     ///   - workers: share blocks of rows and parts of the vocabulary.
     public func loss(
-        _ h: MatrixView, targets: [Int32], into losses: MatrixView, dh: MatrixView?, factor: Float, arena: Arena,
-        on workers: Workers
+        _ h: MatrixView, targets: [Int32], into losses: MatrixView, dh: MatrixView?, factor: Float,
+        smoothing: LabelSmoothing? = nil, logSums: MatrixView? = nil, arena: Arena, on workers: Workers
     ) {
         let mark = arena.mark
         defer { arena.release(to: mark) }
@@ -80,7 +83,7 @@ public struct VocabularyHead: Sendable {
             let packed = arena.packed(h, on: workers)
             workers.run(parts.count) { index, worker in run(parts[index], packed, targets, worker, workers) }
         }
-        merge(parts, targets, losses, dh, factor, arena, workers)
+        merge(parts, h, targets, losses, dh, factor, smoothing, logSums, arena, workers)
     }
 
     private func makeParts(_ h: MatrixView, wantsGradient: Bool, _ arena: Arena) -> [Part] {
@@ -130,9 +133,10 @@ public struct VocabularyHead: Sendable {
     }
 
     private func merge(
-        _ parts: [Part], _ targets: [Int32], _ losses: MatrixView, _ dh: MatrixView?, _ factor: Float, _ arena: Arena,
-        _ workers: Workers
+        _ parts: [Part], _ h: MatrixView, _ targets: [Int32], _ losses: MatrixView, _ dh: MatrixView?, _ factor: Float,
+        _ smoothing: LabelSmoothing?, _ logSums: MatrixView?, _ arena: Arena, _ workers: Workers
     ) {
+        let spread = smoothing?.share ?? 0
         let chunks = Dictionary(grouping: parts) { $0.rows.lowerBound }.sorted { $0.key < $1.key }.map(\.value)
         let targetRows = dh.map { arena.matrix($0.rows, $0.columns) }
         for chunk in chunks {
@@ -145,7 +149,10 @@ public struct VocabularyHead: Sendable {
                     var sum: Float = 0
                     for part in chunk { sum += part.state[i, 1] * exp(part.state[i, 0] - largest) }
                     let score = chunk.first { $0.words.contains(target) }!.state[i, 2]
-                    losses[row, 0] = largest + log(sum) - score
+                    let logSum = largest + log(sum)
+                    logSums?[row, 0] = logSum
+                    losses[row, 0] = logSum - (1 - spread) * score
+                    if let smoothing { losses[row, 0] -= spread * h.dot(row: row, smoothing.mean, row: 0) }
                     guard let dh, let targetRows else { continue }
                     weight.copyRow(target, into: targetRows, row: row)
                     dh.rows(row..<row + 1).fill(0)
@@ -153,7 +160,8 @@ public struct VocabularyHead: Sendable {
                         let share = exp(part.state[i, 0] - largest) / sum
                         dh.add(row: row, part.weighted!, row: i, scale: share * factor)
                     }
-                    dh.add(row: row, targetRows, row: row, scale: -factor)
+                    dh.add(row: row, targetRows, row: row, scale: -factor * (1 - spread))
+                    if let smoothing { dh.add(row: row, smoothing.mean, row: 0, scale: -factor * spread) }
                 }
             }
         }

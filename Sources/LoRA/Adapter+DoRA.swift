@@ -4,11 +4,6 @@ extension Adapter {
     /// Whether an entry of the slab holds magnitudes, which files keep as a vector.
     public static func isMagnitude(_ entry: ParameterLayout.Entry) -> Bool { entry.name.hasSuffix(nameOfMagnitude) }
 
-    /// The shape that an entry of the slab has in files.
-    public static func shape(of entry: ParameterLayout.Entry) -> [Int] {
-        isMagnitude(entry) ? [entry.columns] : [entry.rows, entry.columns]
-    }
-
     /// Gives each module magnitudes, behind what the layout has.
     /// - Returns: room for the norms that they are divided by.
     static func appendMagnitudes(to layout: inout ParameterLayout, _ modules: inout [Module]) -> ParameterSlab {

@@ -5,15 +5,18 @@ public struct AdaptableModule: Sendable {
     /// The path in a Hugging Face model, such as `model.layers.0.self_attn.q_proj`.
     public let path: String
     public let inputs: Int, outputs: Int
-    public init(path: String, inputs: Int, outputs: Int) {
+    /// Whether the base adds a bias.
+    public let hasBias: Bool
+    public init(path: String, inputs: Int, outputs: Int, hasBias: Bool = false) {
         self.path = path
         self.inputs = inputs
         self.outputs = outputs
+        self.hasBias = hasBias
     }
 }
 
-/// The trained matrices of a model: A (r, inputs) and B (outputs, r) for each adapted module, in one slab, and for DoRA magnitudes
-/// (1, outputs) of each.
+/// The trained matrices of a model: A (r, inputs) and B (outputs, r) for each adapted module, in one slab; behind them DoRA's
+/// magnitudes (1, outputs), the biases (1, outputs) that are trained, and the modules that are trained whole (vocabulary, features).
 ///
 /// The A matrices of modules that share their input follow each other, so that they can be used as one. Magnitudes stand behind all
 /// A and B.
@@ -36,13 +39,22 @@ public struct Adapter: Sendable {
     public let norms: ParameterSlab?
     /// For PiSSA what A and B began with, which is not trained: entries as those of A and B in `values`.
     public let initial: ParameterSlab?
+    /// Slab entries of the trained biases, by the path of their module.
+    public let biases: [String: Int]
+    /// Slab entries of the modules that are trained whole.
+    public let whole: [AdapterConfig.WholeModule: Int]
 
     /// An adapter with all matrices zero.
     /// - Parameters:
     ///   - groups: modules in the order of the computation, those that share an input together.
     ///   - targets: paths of the modules that are adapted.
-    ///   - config: gives each module its rank, the rows of A and the columns of B, and what B A x is multiplied by.
-    public init(groups: [[AdaptableModule]], targets: [String], config: AdapterConfig) {
+    ///   - config: gives each module its rank, the rows of A and the columns of B, and what B A x is multiplied by; and says
+    ///     what else is trained.
+    ///   - vocabulary: the shape of the embedding table and of the head; needed where `config.modulesToSave` names one.
+    public init(
+        groups: [[AdaptableModule]], targets: [String], config: AdapterConfig,
+        vocabulary: (rows: Int, features: Int)? = nil
+    ) {
         let targets = Set(targets)
         var layout = ParameterLayout()
         var modules: [Module] = []
@@ -62,6 +74,8 @@ public struct Adapter: Sendable {
         initial = config.initLoRAWeights.isPiSSA ? ParameterSlab(layout) : nil
         norms = config.useDoRA ? Self.appendMagnitudes(to: &layout, &modules) : nil
         self.modules = modules
+        biases = Self.appendBiases(of: groups, targets: targets, config.bias, to: &layout)
+        whole = Self.append(config.modulesToSave, vocabulary, to: &layout)
         values = ParameterSlab(layout)
     }
 
@@ -105,7 +119,7 @@ public struct Adapter: Sendable {
         }
     }
 
-    /// The matrices under the names that PEFT gives them.
+    /// The matrices under the names that PEFT gives them; magnitudes and biases are vectors there.
     public var namedTensors: [NamedTensor] { Self.namedTensors(values) }
 
     static func namedTensors(_ slab: ParameterSlab) -> [NamedTensor] {
@@ -132,6 +146,8 @@ public enum RandomPurpose {
     public static func subspace(module: Int) -> UInt64 { 6 << 32 | UInt64(module) }
     /// The values of B while gradients are checked.
     public static let gradientCheck: UInt64 = 4 << 32
+    /// What is added to embeddings in training.
+    public static let embeddingNoise: UInt64 = 7 << 32
     /// The tokens of one generated answer.
     public static func sampling(sequence: Int) -> UInt64 { 3 << 32 | UInt64(sequence) }
 }

@@ -1,6 +1,6 @@
 import WeightFiles
 
-/// Checks that tensors are pairs of A and B, for DoRA with magnitudes, that fit a config.
+/// Checks that tensors are pairs of A and B, for DoRA with magnitudes, and what else is trained, as a config says.
 struct AdapterChecker {
     let config: AdapterConfig
     let file: String
@@ -13,6 +13,15 @@ struct AdapterChecker {
     /// The modules that the tensors, sorted by name, belong to.
     func modules(of tensors: [NamedTensor]) throws -> [String] {
         guard !tensors.isEmpty else { throw error("holds no tensors") }
+        let parts = Dictionary(grouping: tensors, by: \.part)
+        let modules = try adaptedModules(of: parts[.lowRank] ?? [])
+        try checkBiases(parts[.bias] ?? [], Set(modules))
+        try checkWhole(parts[.whole] ?? [])
+        return modules
+    }
+
+    private func adaptedModules(of tensors: [NamedTensor]) throws -> [String] {
+        guard !tensors.isEmpty else { throw error("holds no \(Self.endings[0]) and no \(Self.endings[1])") }
         var modules: [String] = []
         var position = 0
         while position < tensors.count {
@@ -69,9 +78,54 @@ struct AdapterChecker {
                 "tensor \(name) is one of DoRA's, and "
                     + (config.useDoRA ? "its lora_A and lora_B are missing" : "use_dora is not true"))
         }
-        throw error(
+        throw unsupported(name)
+    }
+
+    private func checkBiases(_ tensors: [NamedTensor], _ modules: Set<String>) throws {
+        for (index, tensor) in tensors.enumerated() {
+            guard tensor.name.hasPrefix(Self.prefix) else { throw unsupported(tensor.name) }
+            let path = String(tensor.name.dropFirst(Self.prefix.count))
+            let isOfAdapted = path.hasSuffix(Adapter.nameOfAdaptedBias)
+            let module = String(
+                path.dropLast((isOfAdapted ? Adapter.nameOfAdaptedBias : Adapter.nameOfBias).count))
+            guard config.bias != .none, !module.isEmpty else { throw unsupported(tensor.name) }
+            guard index == 0 || !tensor.name.utf8.elementsEqual(tensors[index - 1].name.utf8) else {
+                throw error("tensor \(tensor.name) is there twice")
+            }
+            guard modules.contains(module) == isOfAdapted, isOfAdapted || config.bias == .all else {
+                let others = config.bias == .all ? ", \(Self.prefix)MODULE\(Adapter.nameOfBias) for others" : ""
+                throw error(
+                    "tensor \(tensor.name) is a bias of a module that is \(modules.contains(module) ? "" : "not ")adapted; with "
+                        + "bias \"\(config.bias.rawValue)\" expected is \(Self.prefix)MODULE\(Adapter.nameOfAdaptedBias) for "
+                        + "those that are\(others)")
+            }
+        }
+    }
+
+    /// Every module of `modules_to_save` must be there, once.
+    private func checkWhole(_ tensors: [NamedTensor]) throws {
+        for module in AdapterConfig.WholeModule.allCases {
+            let name = Self.prefix + module.path + ".weight"
+            let found = tensors.filter { $0.name.utf8.elementsEqual(name.utf8) }
+            if config.modulesToSave.contains(module) {
+                guard let tensor = found.first else {
+                    throw error("tensor \(name) is missing, modules_to_save names it")
+                }
+                guard found.count == 1 else { throw error("tensor \(name) is there twice") }
+                guard tensor.rows > 0, tensor.columns > 0 else { throw error("tensor \(name) is empty") }
+            } else if !found.isEmpty {
+                throw error(
+                    "holds \(name), which modules_to_save does not name (PEFT puts it there with save_embedding_layers=True): "
+                        + "name it, or save the adapter without it")
+            }
+        }
+    }
+
+    private func unsupported(_ name: String) -> WeightFileError {
+        error(
             "tensor \(name) is not supported: expected \(Self.prefix)MODULE\(Self.endings[0]) or"
-                + " \(Self.prefix)MODULE\(Self.endings[1])")
+                + " \(Self.prefix)MODULE\(Self.endings[1])"
+                + (name.hasSuffix(Adapter.nameOfBias) ? "; biases are there with bias \"all\" or \"lora_only\"" : ""))
     }
 
     private func checkShapes(of module: String, a: NamedTensor, b: NamedTensor) throws {
@@ -94,5 +148,18 @@ struct AdapterChecker {
                     "holds \(module), which target_modules does not name; expected \(suffixes.joined(separator: ", "))")
             }
         }
+    }
+}
+
+extension NamedTensor {
+    /// What of an adapter a tensor is.
+    fileprivate enum Part {
+        case lowRank, bias, whole
+    }
+
+    fileprivate var part: Part {
+        if isBias { return .bias }
+        return AdapterConfig.WholeModule.allCases.contains { name == Adapter.peftPrefix + $0.path + ".weight" }
+            ? .whole : .lowRank
     }
 }

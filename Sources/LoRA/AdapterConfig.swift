@@ -1,7 +1,7 @@
 import JSONText
 import WeightFiles
 
-/// What an adapter is, as PEFT's `adapter_config.json` states it. Only `bias: none` is supported.
+/// What an adapter is, as PEFT's `adapter_config.json` states it.
 public struct AdapterConfig: Sendable, Equatable {
     /// The rank: rows of A, columns of B.
     public var r: Int
@@ -20,6 +20,10 @@ public struct AdapterConfig: Sendable, Equatable {
     public var layersToTransform: [Int]?
     /// Modules that are left out, as `.list` or `.regex`; nil for none.
     public var excludeModules: TargetModules?
+    /// Which biases are trained.
+    public var bias = Bias.none
+    /// Modules that are trained and saved whole.
+    public var modulesToSave: [WholeModule] = []
     /// How A and B begin.
     public var initLoRAWeights = InitLoRAWeights.standard
     /// The base model's name or path, for people and loaders; nil if unknown.
@@ -154,6 +158,8 @@ extension AdapterConfig {
         alphaPattern = try reader.patterns("alpha_pattern", \.double, "a number") { $0.isFinite }
         layersToTransform = try reader.layers()
         excludeModules = try reader.excludedModules()
+        bias = try reader.bias()
+        modulesToSave = try reader.modulesToSave()
         initLoRAWeights = reader.initLoRAWeights
     }
 
@@ -172,13 +178,16 @@ extension AdapterConfig {
             }
         let whole = Int64(exactly: loraAlpha)
         var members: [(key: String, value: JSON)] = [
-            ("base_model_name_or_path", baseModelName.map(JSON.string) ?? .null), ("bias", .string("none")),
+            ("base_model_name_or_path", baseModelName.map(JSON.string) ?? .null), ("bias", .string(bias.rawValue)),
             ("fan_in_fan_out", .bool(false)), ("inference_mode", .bool(true)),
             ("init_lora_weights", initLoRAWeights.json),
             ("layers_pattern", .null),
             ("layers_to_transform", layersToTransform.map { .array($0.map { .integer(Int64($0)) }) } ?? .null),
             ("lora_alpha", whole.map(JSON.integer) ?? .number(loraAlpha)), ("lora_dropout", .number(loraDropout)),
-            ("modules_to_save", .null), ("peft_type", .string("LORA")), ("r", .integer(Int64(r))), ("revision", .null),
+            (
+                "modules_to_save",
+                modulesToSave.isEmpty ? .null : .array(modulesToSave.map { .string($0.rawValue) })
+            ), ("peft_type", .string("LORA")), ("r", .integer(Int64(r))), ("revision", .null),
             ("target_modules", .array(sortedOnce(names).map(JSON.string))), ("task_type", .string("CAUSAL_LM")),
         ]
         if useRSLoRA { members.append(("use_rslora", .bool(true))) }

@@ -80,6 +80,29 @@ struct AdapterConfigReader {
         return names.isEmpty ? nil : .list(names.map { $0! })
     }
 
+    /// Which biases are trained.
+    func bias() throws -> AdapterConfig.Bias {
+        guard let json = object["bias"], !json.isNull else { return .none }
+        guard let bias = json.string.flatMap(AdapterConfig.Bias.init(rawValue:)) else {
+            throw error("bias is \(Self.shown(json)), expected \"none\", \"all\" or \"lora_only\"")
+        }
+        return bias
+    }
+
+    /// `modules_to_save`, by the ends of their names.
+    func modulesToSave() throws -> [AdapterConfig.WholeModule] {
+        guard let json = object["modules_to_save"], !json.isNull else { return [] }
+        let supported = "supported are \"embed_tokens\" and \"lm_head\""
+        guard let values = json.array else { throw error("modules_to_save is \(Self.shown(json)), \(supported)") }
+        let named = try values.map { value in
+            guard let module = value.string.flatMap(AdapterConfig.WholeModule.init(name:)) else {
+                throw error("modules_to_save holds \(Self.shown(value)), \(supported)")
+            }
+            return module
+        }
+        return AdapterConfig.WholeModule.allCases.filter(named.contains)
+    }
+
     /// How an adapter began, as far as that is known here; but for PiSSA it does not matter for one that is loaded.
     var initLoRAWeights: AdapterConfig.InitLoRAWeights {
         switch object["init_lora_weights"] {
@@ -125,9 +148,9 @@ struct AdapterConfigReader {
         "r", "lora_alpha", "lora_dropout", "use_rslora", "base_model_name_or_path", "target_modules", "peft_type",
         "inference_mode", "revision", "peft_version", "auto_mapping", "megatron_core", "qalora_group_size",
         "runtime_config", "eva_config", "rank_pattern", "alpha_pattern", "layers_to_transform", "exclude_modules",
-        "use_dora",
+        "use_dora", "bias", "modules_to_save",
     ]
-    private static let accepted: [String: [String]] = ["bias": ["none"], "task_type": ["CAUSAL_LM"]]
+    private static let accepted: [String: [String]] = ["task_type": ["CAUSAL_LM"]]
 
     private static func isOff(_ value: JSON) -> Bool {
         switch value {

@@ -9,10 +9,6 @@ public struct NamedTensor: Sendable, Equatable {
     public let columns: Int
     /// Row-major, rows × columns.
     public let floats: [Float]
-    /// The shape in files: DoRA's magnitudes, of one row here, are a vector there.
-    public var shape: [Int] { Self.isVector(name) ? [columns] : [rows, columns] }
-    static func isVector(_ name: String) -> Bool { name.hasSuffix(Adapter.nameOfMagnitude) }
-
     public init(name: String, rows: Int, columns: Int, floats: [Float]) {
         precondition(floats.count == rows * columns, "\(name): \(floats.count) floats for (\(rows), \(columns))")
         self.name = name
@@ -20,13 +16,22 @@ public struct NamedTensor: Sendable, Equatable {
         self.columns = columns
         self.floats = floats
     }
+
+    /// The shape in files: DoRA's magnitudes and biases, (1, outputs) here, are vectors there.
+    public var shape: [Int] { Self.isVector(name) ? [columns] : [rows, columns] }
+    static func isVector(_ name: String) -> Bool {
+        name.hasSuffix(Adapter.nameOfMagnitude) || name.hasSuffix(Adapter.nameOfBias)
+    }
+    var isBias: Bool { name.hasSuffix(Adapter.nameOfBias) }
+    /// Whether it is one of A and B.
+    var isLowRank: Bool { name.hasSuffix(Adapter.nameOfA) || name.hasSuffix(Adapter.nameOfB) }
 }
 
 /// The content of a PEFT adapter folder: `adapter_config.json` and the matrices in `adapter_model.safetensors`.
 public struct PEFTFolder: Sendable, Equatable {
     public var config: AdapterConfig
-    /// lora_A (r, inputs) and lora_B (outputs, r) of every module, with DoRA its lora_magnitude_vector (1, outputs), sorted by the
-    /// bytes of the names.
+    /// lora_A (r, inputs) and lora_B (outputs, r) of every module, with DoRA its lora_magnitude_vector (1, outputs), trained biases
+    /// (1, outputs) and modules that are saved whole (vocabulary, features), sorted by the bytes of the names.
     public private(set) var tensors: [NamedTensor]
     /// For PiSSA what each A and B began with, under the same names.
     public let initial: [NamedTensor]
@@ -36,7 +41,8 @@ public struct PEFTFolder: Sendable, Equatable {
     /// The matrices of an adapter.
     /// - Parameters:
     ///   - config: its `r` and `targetModules` must fit the tensors.
-    ///   - tensors: a lora_A and a lora_B for each module, in any order; with DoRA a lora_magnitude_vector as well.
+    ///   - tensors: a lora_A and a lora_B for each module, with DoRA a lora_magnitude_vector, and what `config.bias` and
+    ///     `config.modulesToSave` name, in any order.
     ///   - initial: for PiSSA the lora_A and lora_B that training began with.
     ///   - source: the file named in errors.
     /// - Throws: `WeightFileError` naming the tensor for an unknown or repeated name, a matrix without its partner, a shape that
@@ -97,10 +103,11 @@ public struct PEFTFolder: Sendable, Equatable {
     /// The matrices of a safetensors file as fp32.
     static func widened(_ path: String) throws -> [NamedTensor] {
         try TensorCollection.safetensors(at: path).tensors.map { tensor in
-            let isVector = tensor.shape.count == 1 && NamedTensor.isVector(tensor.name)
-            guard tensor.shape.count == 2 || isVector else {
+            let isVector = NamedTensor.isVector(tensor.name)
+            guard tensor.shape.count == (isVector ? 1 : 2) else {
                 throw WeightFileError(
-                    file: path, reason: "tensor \(tensor.name) is \(tensor.shape), a matrix was expected")
+                    file: path,
+                    reason: "tensor \(tensor.name) is \(tensor.shape), a \(isVector ? "vector" : "matrix") was expected")
             }
             let format: StorageFormat
             switch tensor.type {
@@ -117,8 +124,7 @@ public struct PEFTFolder: Sendable, Equatable {
                 count = tensor.elementCount
             }
             return NamedTensor(
-                name: tensor.name, rows: isVector ? 1 : tensor.shape[0], columns: tensor.shape[isVector ? 0 : 1],
-                floats: floats)
+                name: tensor.name, rows: isVector ? 1 : tensor.shape[0], columns: tensor.shape.last!, floats: floats)
         }
     }
 }

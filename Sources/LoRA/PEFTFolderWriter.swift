@@ -1,14 +1,17 @@
 import WeightFiles
 
 extension PEFTFolder {
-    /// Writes the folder as PEFT would, matrices as F32. Each file is written under a temporary name, flushed to the disk, read
-    /// back and compared; only when all are right do they get their names. Other files of the folder stay. What PiSSA began with goes
-    /// to a folder in it, `pissa_init`, before.
+    /// Writes the folder as PEFT would. Each file is written under a temporary name, flushed to the disk, read back and compared; only
+    /// when all are right do they get their names. Other files of the folder stay. What PiSSA began with goes to a folder in it,
+    /// `pissa_init`, before.
     /// - Parameters:
     ///   - path: is made if it is not there (its parent must be).
     ///   - files: paths of further files (the tokenizer's) to copy into the folder under their own names.
-    /// - Throws: `WeightFileError` if a file cannot be written, or does not read back as it was written.
-    public func write(to path: String, copying files: [String] = []) throws {
+    ///   - format: of the numbers; those of 16 bits are rounded to the nearest, ties to even.
+    /// - Throws: `WeightFileError` if a file cannot be written, does not read back as it was written, or if a number is beyond
+    ///   the format.
+    public func write(to path: String, copying files: [String] = [], as format: NumberFormat = .float32) throws {
+        let tensors = try format == .float32 ? tensors : tensors.map { try $0.rounded(to: format, file: path) }
         try FileSystem.makeFolder(path)
         let suffix = ".partial"
         var names: [String] = []
@@ -21,9 +24,8 @@ extension PEFTFolder {
         let configPath = "\(path)/\(Self.configName)\(suffix)"
         try Self.writeChecked(Array(config.json(modules: modules).utf8), to: configPath)
         let weightsPath = "\(path)/\(Self.weightsName)\(suffix)"
-        try SafetensorsWriter().write(
-            to: weightsPath, tensors: tensors.map { ($0.name, $0.shape, $0.floats) },
-            metadata: ["format": "pt"])
+        try unsafe SafetensorsWriter().write(
+            to: weightsPath, sources: tensors.map { $0.source(format) }, metadata: ["format": "pt"])
         let found = try Self.widened(weightsPath).sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
         guard found.count == tensors.count, zip(found, tensors).allSatisfy(Self.isSame) else {
             throw WeightFileError(file: weightsPath, reason: "does not read back as it was written; is the disk sound?")
@@ -32,6 +34,8 @@ extension PEFTFolder {
             var start = config
             start.initLoRAWeights = .standard
             start.useDoRA = false
+            start.bias = .none
+            start.modulesToSave = []
             try PEFTFolder(config: start, tensors: initial).write(to: "\(path)/\(Self.initialFolder)")
         }
         for name in names + [Self.configName, Self.weightsName] {

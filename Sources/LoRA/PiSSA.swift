@@ -41,9 +41,9 @@ extension PEFTFolder {
     static func checked(
         _ initial: [NamedTensor], _ config: AdapterConfig, of tensors: [NamedTensor], _ source: String
     ) throws -> [NamedTensor] {
-        let trained = config.initLoRAWeights.isPiSSA ? tensors.filter { !NamedTensor.isVector($0.name) } : []
-        // PEFT saves the magnitudes of DoRA there too, which nothing is taken off.
-        let sorted = initial.filter { !NamedTensor.isVector($0.name) }.sorted {
+        let trained = config.initLoRAWeights.isPiSSA ? tensors.filter(\.isLowRank) : []
+        // PEFT saves there what else is trained too, which nothing is taken off.
+        let sorted = initial.filter(\.isLowRank).sorted {
             $0.name.utf8.lexicographicallyPrecedes($1.name.utf8)
         }
         let fits = zip(sorted, trained).allSatisfy { start, tensor in

@@ -165,11 +165,16 @@ public struct BaseModel: Sendable {
             LinearModule.groups.map { group in
                 group.map { module in
                     let (outputs, inputs) = module.shape(config)
-                    return AdaptableModule(path: module.path(layer: layer), inputs: inputs, outputs: outputs)
+                    let hasBias = module.isAttention ? config.attentionBias : config.mlpBias
+                    return AdaptableModule(
+                        path: module.path(layer: layer), inputs: inputs, outputs: outputs, hasBias: hasBias)
                 }
             }
         }
     }
+
+    /// Rows and columns of the embedding table and of the head.
+    public var vocabularyShape: (rows: Int, features: Int) { (config.vocabulary, config.hidden) }
 
     /// Bytes of all mapped matrices.
     public var byteCount: Int {

@@ -15,23 +15,28 @@ public struct Decoder: Sendable {
     let layers: [DecoderLayer]
     let finalNorm: RMSNorm
     let head: VocabularyHead
+    /// The share of targets that training spreads over the vocabulary.
+    public let labelSmoothing: Double
     /// Keeps only the input of each layer for the backward pass.
     private let checkpoints: Bool
-    /// The first layer with an adapter; no gradient is needed below it.
-    private let lowestAdapted: Int?
+    /// The first layer in which something is trained, −1 for the embedding; no gradient is needed below it.
+    let lowestAdapted: Int?
 
     /// Connects the weights of a base and an adapter.
     /// - Parameters:
     ///   - base: the frozen weights.
-    ///   - adapter: A and B of some of its linear maps, or nil.
+    ///   - adapter: A and B of some of its linear maps and what else is trained, or nil.
     ///   - positions: the longest example or generated text, in tokens.
     ///   - precision: what the inputs of linear maps, of the low-rank terms and of the head are rounded to.
     ///   - checkpoints: keeps only the input of each layer for the backward pass, which computes the rest again: the same
     ///     bits for less memory.
+    ///   - labelSmoothing: the share of targets that `train` spreads over the vocabulary.
     public init(
-        base: BaseModel, adapter: Adapter?, positions: Int, precision: Precision = .fp32, checkpoints: Bool = false
+        base: BaseModel, adapter: Adapter?, positions: Int, precision: Precision = .fp32, checkpoints: Bool = false,
+        labelSmoothing: Double = 0
     ) {
         self.base = base
+        self.labelSmoothing = labelSmoothing
         self.checkpoints = checkpoints
         self.adapter = adapter
         self.precision = precision
@@ -51,7 +56,8 @@ public struct Decoder: Sendable {
                         let path = module.path(layer: index)
                         let linear = weights.linears[module]!
                         return Projection(
-                            name: path, weight: linear.weight, bias: linear.bias, adapter: adapters[path])
+                            name: path, weight: linear.weight, bias: linear.bias, adapter: adapters[path],
+                            trainedBias: adapter?.biases[path])
                     }, precision: precision)
             }
             return DecoderLayer(
@@ -60,27 +66,33 @@ public struct Decoder: Sendable {
                 attentionInput: groups[0], attentionOutput: groups[1], mlpInput: groups[2], mlpOutput: groups[3],
                 rotary: rotary, attention: attention, precision: precision)
         }
-        lowestAdapted = layers.firstIndex(where: \.isAdapted)
+        lowestAdapted = adapter?.whole[.embedding] != nil ? -1 : layers.firstIndex(where: \.isAdapted)
     }
 
-    /// The dropout of a training step.
+    /// The randomness of a training step: dropout, and NEFTune's noise on embeddings.
     public struct Dropout: Sendable {
         public let probability: Double
         public let seed: UInt64
         /// The update that the step leads to, from 0.
         public let step: Int
-        public init(probability: Double, seed: UInt64, step: Int) {
+        /// NEFTune's α; 0 for no noise.
+        public let neftuneAlpha: Double
+        public init(probability: Double, seed: UInt64, step: Int, neftuneAlpha: Double = 0) {
             self.probability = probability
             self.seed = seed
             self.step = step
+            self.neftuneAlpha = neftuneAlpha
         }
+
+        /// Whether examples with the same beginning differ in it.
+        var differs: Bool { probability > 0 || neftuneAlpha > 0 }
     }
 
     /// Loss and gradients of a micro-batch, added to `sums`.
     /// - Parameters:
-    ///   - batch: the examples. With dropout none may share a prefix, as each has masks of its own.
+    ///   - batch: the examples. With dropout or noise none may share a prefix, as each has its own.
     ///   - factor: 1 over the trained tokens of the global batch.
-    ///   - dropout: nil for none.
+    ///   - dropout: nil for none, and for no noise.
     ///   - sums: receive the gradients, in the adapter's layout.
     ///   - arena: given back as a whole first; at least `trainingArenaBytes`.
     ///   - workers: share the work.
@@ -91,18 +103,20 @@ public struct Decoder: Sendable {
         _ batch: PackedBatch, factor: Float, dropout: Dropout?, addingTo sums: ExactSums, arena: Arena,
         on workers: Workers, clock: PhaseClock? = nil, probe: ((String, MatrixView) -> Void)? = nil
     ) -> LossSum {
-        precondition((dropout?.probability ?? 0) == 0 || !batch.hasSharedPrefix, "dropout differs between examples")
+        precondition(
+            !(dropout?.differs ?? false) || !batch.hasSharedPrefix, "dropout and noise differ between examples")
         arena.reset()
         guard let adapter, let lowestAdapted, !batch.targets.isEmpty else { return LossSum() }
         let pass = context(batch, adapter.values, dropout, arena, workers, probe)
         var x = embed(batch, pass)
+        if let dropout { addNoise(dropout, batch, to: x, on: workers) }
         let saved = checkpoints ? [] : forwardSavingAll(&x, pass)
         let inputs = checkpoints ? forwardSavingInputs(&x, pass) : []
         clock?.end(.forward)
         let d = arena.matrix(x.rows, x.columns)
-        let loss = headLoss(x, batch, d: d, factor: factor, pass)
+        let loss = headLoss(x, batch, d: d, factor: factor, smoothing: labelSmoothing, addingTo: sums, pass)
         clock?.end(.head)
-        for index in stride(from: layers.count - 1, through: lowestAdapted, by: -1) {
+        for index in stride(from: layers.count - 1, through: max(lowestAdapted, 0), by: -1) {
             let mark = arena.mark
             defer { arena.release(to: mark) }
             layers[index].backward(
@@ -110,6 +124,7 @@ public struct Decoder: Sendable {
                 adapter: adapter.values, addingTo: sums, needsInput: index > lowestAdapted, pass)
             probe?("gradient below layer \(index)", d)
         }
+        addEmbeddingGradient(d, batch, to: sums, on: workers)
         clock?.end(.backward)
         return loss
     }
@@ -137,16 +152,20 @@ public struct Decoder: Sendable {
     /// - Parameters:
     ///   - batch: the examples.
     ///   - usesAdapter: false computes the base alone.
-    ///   - arena: given back as a whole first; at least `evaluationArenaBytes`.
+    ///   - smoothsLabels: whether the loss is that of training; else it is plain cross-entropy, so that its exponential is the
+    ///     perplexity.
+    ///   - arena: given back as a whole first; at least `evaluationArenaBytes`, or `trainingArenaBytes` with smoothed labels.
     ///   - workers: share the work.
     /// - Returns: the sum of the losses.
     public func evaluate(
-        _ batch: PackedBatch, usesAdapter: Bool = true, arena: Arena, on workers: Workers
+        _ batch: PackedBatch, usesAdapter: Bool = true, smoothsLabels: Bool = false, arena: Arena, on workers: Workers
     ) -> LossSum {
         arena.reset()
         if batch.targets.isEmpty { return LossSum() }
         let pass = context(batch, usesAdapter ? adapter?.values : nil, nil, arena, workers, nil)
-        return headLoss(hiddenStates(batch, pass), batch, d: nil, factor: 0, pass)
+        return headLoss(
+            hiddenStates(batch, pass), batch, d: nil, factor: 0, smoothing: smoothsLabels ? labelSmoothing : 0,
+            addingTo: nil, pass)
     }
 
     /// The logits at the rows given.  Returns (rows, vocabulary), cut from the arena.
@@ -207,7 +226,7 @@ public struct Decoder: Sendable {
 
     func embed(_ batch: PackedBatch, _ pass: PassContext) -> MatrixView {
         let x = pass.arena.matrix(batch.tokens.count, base.config.hidden)
-        embedding.forward(batch.tokens, into: x, on: pass.workers)
+        embedding(pass.adapter).forward(batch.tokens, into: x, on: pass.workers)
         pass.probe?("embedding", x)
         return x
     }
@@ -225,9 +244,11 @@ public struct Decoder: Sendable {
         return x
     }
 
-    /// The loss at the trained rows of x and, if d is given, d = its gradient with respect to x (zero elsewhere).
+    /// The loss at the trained rows of x and, if d is given, d = its gradient with respect to x (zero elsewhere). The gradient of a
+    /// trained head goes to `sums`.
     private func headLoss(
-        _ x: MatrixView, _ batch: PackedBatch, d: MatrixView?, factor: Float, _ pass: PassContext
+        _ x: MatrixView, _ batch: PackedBatch, d: MatrixView?, factor: Float, smoothing share: Double,
+        addingTo sums: ExactSums?, _ pass: PassContext
     ) -> LossSum {
         let (arena, workers) = (pass.arena, pass.workers)
         let mark = arena.mark
@@ -240,7 +261,19 @@ public struct Decoder: Sendable {
         let dh = d.map { _ in arena.matrix(count, x.columns) }
         gather(x, batch.trainedRows, into: input, workers)
         finalNorm.forward(input, into: h, inverseRMS: inverseRMS, on: workers)
-        head.loss(h, targets: batch.targets, into: losses, dh: dh, factor: factor, arena: arena, on: workers)
+        let head = head(pass.adapter)
+        let smoothing =
+            share > 0 ? LabelSmoothing(share: Float(share), mean: head.meanRow(arena: arena, on: workers)) : nil
+        let logSums = arena.matrix(count, 1)
+        head.loss(
+            h, targets: batch.targets, into: losses, dh: dh, factor: factor, smoothing: smoothing, logSums: logSums,
+            arena: arena, on: workers)
+        if let sums, let slab = pass.adapter, let entry = adapter?.whole[.head] {
+            head.backward(
+                h, table: slab[entry], targets: batch.targets, logSums: logSums,
+                factors: batch.repeats.map { factor * Float($0) }, smoothing: smoothing, addingTo: sums, entry: entry,
+                arena: arena, on: workers)
+        }
         if let d, let dh {
             let dInput = arena.matrix(count, x.columns)
             workers.rows(count) { range, _ in
@@ -265,7 +298,7 @@ public struct Decoder: Sendable {
         let logits = arena.matrix(rows.count, base.config.vocabulary)
         gather(x, rows, into: input, workers)
         finalNorm.forward(input, into: h, inverseRMS: inverseRMS, on: workers)
-        head.logits(h, into: logits, arena: arena, on: workers)
+        head(pass.adapter).logits(h, into: logits, arena: arena, on: workers)
         return logits
     }
 

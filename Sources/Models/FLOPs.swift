@@ -1,12 +1,13 @@
 import Layers
+import LoRA
 import Tensors
 
 /// Floating-point operations of a training step as its mathematics needs them; what is computed twice counts once.
 ///
 /// A product of (m, k) and (k, n) counts 2·m·k·n. Linear maps count forward and with respect to their input (not below the
 /// lowest adapted layer's input), A and B forward, with respect to their input (the same) and to themselves, attention two products
-/// forward and four backward over the pairs of tokens that see each other, the head two at trained positions. All else is left
-/// out.
+/// forward and four backward over the pairs of tokens that see each other, the head two at trained positions, three where it is
+/// trained. All else is left out.
 public struct StepFLOPs: Sendable, Equatable {
     public var linear = 0.0, lora = 0.0, attention = 0.0, head = 0.0
     public var total: Double { linear + lora + attention + head }
@@ -22,7 +23,7 @@ extension Decoder {
     /// The operations of `train` on examples of these lengths with so many trained tokens.
     public func trainingFLOPs(exampleLengths: [Int], trained: Int) -> StepFLOPs {
         var flops = StepFLOPs()
-        guard let lowest = layers.firstIndex(where: \.isAdapted) else { return flops }
+        guard let lowest = lowestAdapted else { return flops }
         let tokens = Double(exampleLengths.reduce(0, +))
         let pairs = exampleLengths.reduce(0.0) { $0 + Double($1) * Double($1 + 1) / 2 }
         let config = base.config
@@ -43,7 +44,8 @@ extension Decoder {
             let product = 2 * pairs * Double(config.heads * config.headSize)
             flops.attention += isBelow ? 2 * product : 6 * product
         }
-        flops.head = 4 * Double(trained) * Double(config.vocabulary) * Double(config.hidden)
+        let products = adapter?.whole[.head] == nil ? 2.0 : 3.0
+        flops.head = 2 * products * Double(trained) * Double(config.vocabulary) * Double(config.hidden)
         return flops
     }
 }

@@ -30,34 +30,38 @@ public struct AdamWStep: Sendable {
     ///   - m: first moments.
     ///   - v: second moments.
     ///   - rateFactor: what the learning rate of an entry is multiplied by.
+    ///   - decays: whether an entry decays.
     ///   - workers: share the elements.
     public func apply(
         _ sums: ExactSums, values: ParameterSlab, m: ParameterSlab, v: ParameterSlab,
-        rateFactor: (_ entry: Int) -> Double = { _ in 1 }, on workers: Workers
+        rateFactor: (_ entry: Int) -> Double = { _ in 1 }, decays: (_ entry: Int) -> Bool = { _ in true },
+        on workers: Workers
     ) {
         precondition(sums.layout == values.layout && m.layout == values.layout && v.layout == values.layout)
-        // Entries that follow each other with one rate are one stretch.
-        var stretches: [(range: Range<Int>, factor: Double)] = []
+        // Entries that follow each other with one rate and one decay are one stretch.
+        var stretches: [(range: Range<Int>, factor: Double, decays: Bool)] = []
         for (index, entry) in values.layout.entries.enumerated() {
-            let factor = rateFactor(index)
-            if let last = stretches.last, last.factor == factor {
+            let (factor, decays) = (rateFactor(index), decays(index))
+            if let last = stretches.last, last.factor == factor, last.decays == decays {
                 stretches[stretches.count - 1].range = last.range.lowerBound..<entry.offset + entry.count
             } else {
-                stretches.append((entry.offset..<entry.offset + entry.count, factor))
+                stretches.append((entry.offset..<entry.offset + entry.count, factor, decays))
             }
         }
         for stretch in stretches {
-            apply(sums, values, m, v, stretch.range, rate: learningRate * stretch.factor, workers)
+            apply(
+                sums, values, m, v, stretch.range, rate: learningRate * stretch.factor,
+                decay: stretch.decays ? weightDecay : 0, workers)
         }
     }
 
     private func apply(
         _ sums: ExactSums, _ values: ParameterSlab, _ m: ParameterSlab, _ v: ParameterSlab, _ stretch: Range<Int>,
-        rate: Double, _ workers: Workers
+        rate: Double, decay: Double, _ workers: Workers
     ) {
         let constants = ck_adamw(
             learning_rate: Float(rate), beta2: Float(beta2), epsilon: Float(epsilon),
-            weight_decay: Float(weightDecay), one_minus_beta1: Float(1 - beta1), one_minus_beta2: Float(1 - beta2),
+            weight_decay: Float(decay), one_minus_beta1: Float(1 - beta1), one_minus_beta2: Float(1 - beta2),
             bias_correction1: Float(1 - pow(beta1, Double(step))),
             bias_correction2_root: Float((1 - pow(beta2, Double(step))).squareRoot()),
             gradient_scale: gradientFactor * 0x1p-48)

@@ -61,6 +61,13 @@ public struct ParameterLayout: Sendable, Equatable {
             base: storage.baseAddress! + first.offset, rows: rows, columns: first.columns, stride: first.columns)
     }
 
+    /// The matrix of an entry as a weight of products, which always has the values that the slab has.
+    public func stored(_ index: Int) -> StoredMatrix {
+        let entry = layout.entries[index]
+        let bytes = UnsafeRawBufferPointer(start: storage.baseAddress! + entry.offset, count: entry.count * 4)
+        return StoredMatrix(bytes: bytes, format: .f32, rows: entry.rows, columns: entry.columns, owner: self)
+    }
+
     var pointer: UnsafeMutablePointer<Float> { storage.baseAddress! }
 
     /// An element is NaN or infinite.
@@ -176,13 +183,34 @@ public struct ParameterLayout: Sendable, Equatable {
         precondition(
             gradient.columns == first.columns
                 && first.offset + gradient.rows * gradient.columns == last.offset + last.count)
+        add(gradient, gradient.rows, offset: first.offset, on: workers) { ($0, $0) }
+    }
+
+    /// Adds rows of a matrix to rows of an entry. No row of the entry may be named twice.
+    public func add(
+        _ gradient: MatrixView, rows: [(source: Int, target: Int)], to index: Int, on workers: Workers
+    ) {
+        let entry = layout.entries[index]
+        precondition(gradient.columns == entry.columns)
+        precondition(
+            rows.allSatisfy {
+                (0..<gradient.rows).contains($0.source) && (0..<entry.rows).contains($0.target)
+            })
+        add(gradient, rows.count, offset: entry.offset, on: workers) { rows[$0] }
+    }
+
+    private func add(
+        _ gradient: MatrixView, _ count: Int, offset: Int, on workers: Workers,
+        _ place: (Int) -> (source: Int, target: Int)
+    ) {
         let wrong = Flags()
         let most = LargestFloat()
-        workers.rows(gradient.rows, grain: max(1, 8192 / max(gradient.columns, 1))) { range, _ in
+        workers.rows(count, grain: max(1, 8192 / max(gradient.columns, 1))) { range, _ in
             var largest: Float = 0
-            for row in range {
-                let target = storage.baseAddress! + first.offset + row * first.columns
-                wrong.insert(ck_exact_add(gradient.row(row), target, gradient.columns, &largest))
+            for index in range {
+                let (source, row) = place(index)
+                let target = storage.baseAddress! + offset + row * gradient.columns
+                wrong.insert(ck_exact_add(gradient.row(source), target, gradient.columns, &largest))
             }
             most.insert(largest)
         }

@@ -19,6 +19,13 @@ extension MatrixView {
         ck_add_scaled(other.row(otherRow), scale, self.row(row), columns)
     }
 
+    /// Adds one number to every element of a row.
+    public func add(row: Int, constant: Float) {
+        precondition(row < rows)
+        let elements = self.row(row)
+        for column in 0..<columns { elements[column] += constant }
+    }
+
     /// self[row] *= factor.
     public func scale(row: Int, by factor: Float) {
         precondition(row < rows)

@@ -37,8 +37,9 @@ public func runBenchmark(
         decoder.prepare(on: workers)
         _ = decoder.train(
             batch, factor: 1 / Float(trained),
-            dropout: Decoder.Dropout(probability: config.lora.loraDropout, seed: 1, step: step), addingTo: sums,
-            arena: arena, on: workers, clock: clock)
+            dropout: Decoder.Dropout(
+                probability: config.lora.loraDropout, seed: 1, step: step, neftuneAlpha: config.training.neftuneAlpha),
+            addingTo: sums, arena: arena, on: workers, clock: clock)
         _ = optimizer.update(sums, learningRate: 1e-5, on: workers)
         clock.end(.update)
         let after = try RawRates(world, workers)
@@ -149,7 +150,8 @@ private struct Bench {
         self.workers = workers
         self.adapter = adapter
         decoder = Decoder(
-            base: base, adapter: adapter, positions: options.exampleTokens, precision: config.model.precision)
+            base: base, adapter: adapter, positions: options.exampleTokens, precision: config.model.precision,
+            labelSmoothing: config.training.labelSmoothing)
         setting = BenchmarkSetting(
             model: options.shape.map { "\($0.name) (random weights in bf16)" } ?? base.description,
             precision: decoder.precision.rawValue, threads: workers.count, ranks: world.size, tokens: options.tokens,

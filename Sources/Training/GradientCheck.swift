@@ -6,7 +6,7 @@ import Tensors
 
 extension Trainer {
     /// What `--debug` does before the first step, on the shortest example of the first batch: looks for NaN and infinity in
-    /// every layer's output, compares the gradients of a few elements of each A and B, computed in fp32, with central
+    /// every layer's output, compares the gradients of a few elements of each trained matrix, computed in fp32, with central
     /// differences of the loss, and tells the size of every tensor and gradient. B = 0 would hide A from the loss, so that B is given small random
     /// values meanwhile. The norms of DoRA stay what they are for these, as gradients take them for constants, and magnitudes
     /// are near them, so that no output grows out of proportion.
@@ -98,8 +98,7 @@ extension Trainer {
         var worst = (error: 0.0, text: "")
         for (index, entry) in sums.layout.entries.enumerated() {
             let gradients = sums.values(entry: index)
-            let order = gradients.indices.sorted { abs(gradients[$0]) > abs(gradients[$1]) }
-            for element in order.prefix(perTensor) {
+            for element in largest(gradients, count: perTensor) {
                 let (row, column) = (element / entry.columns, element % entry.columns)
                 let gradient = Double(gradients[element])
                 let (measured, noise) = difference(adapter.values[index], row, column, gradient, exact)
@@ -117,6 +116,17 @@ extension Trainer {
         }
         let percent = (worst.error * 1000).rounded() / 10
         try tell("debug: gradients agree with finite differences; worst by \(percent) %: \(worst.text)")
+    }
+
+    /// Where the numbers of the largest magnitude stand, the largest first.
+    private func largest(_ values: [Float], count: Int) -> [Int] {
+        var found: [Int] = []
+        for index in values.indices where found.count < count || abs(values[index]) > abs(values[found.last!]) {
+            let place = found.firstIndex { abs(values[index]) > abs(values[$0]) } ?? found.count
+            found.insert(index, at: place)
+            if found.count > count { found.removeLast() }
+        }
+        return found
     }
 
     /// (loss(x + ε) − loss(x − ε)) / 2ε at one element, with ε such that the loss moves by about 2·10⁻³, and how far the
@@ -150,7 +160,9 @@ private struct FP32Check {
 
     init(_ session: Session, _ batch: PackedBatch) {
         self.batch = batch
-        decoder = Decoder(base: session.base, adapter: session.adapter, positions: batch.tokens.count)
+        decoder = Decoder(
+            base: session.base, adapter: session.adapter, positions: batch.tokens.count,
+            labelSmoothing: session.config.training.labelSmoothing)
         arena = Arena(
             bytes: decoder.trainingArenaBytes(MicroBatchSize(batch), hasDropout: false))
     }
@@ -161,5 +173,7 @@ private struct FP32Check {
             batch, factor: 1 / Float(batch.targets.count), dropout: nil, addingTo: sums, arena: arena, on: workers)
     }
 
-    func loss(_ workers: Workers) -> Double { decoder.evaluate(batch, arena: arena, on: workers).mean }
+    func loss(_ workers: Workers) -> Double {
+        decoder.evaluate(batch, smoothsLabels: true, arena: arena, on: workers).mean
+    }
 }

@@ -10,15 +10,19 @@ public struct Optimizer: Sendable {
     private let config: TrainingConfig
     /// What the learning rate of each entry is multiplied by.
     private let rateFactors: [Double]
+    /// Which entries decay: all but biases, as Transformers' Trainer has it.
+    private let decays: [Bool]
 
     /// Moments start at zero.
     public init(values: ParameterSlab, config: TrainingConfig) {
         self.values = values
         self.config = config
-        // LoRA+ (Hayou et al. 2024): B learns faster than A, and so do DoRA's magnitudes in PEFT's create_loraplus_optimizer.
+        // LoRA+ (Hayou et al. 2024): B learns faster than A; so do vectors (biases, DoRA's magnitudes) in PEFT's
+        // create_loraplus_optimizer.
         rateFactors = values.layout.entries.map {
-            Adapter.isB($0) || Adapter.isMagnitude($0) ? config.loraPlusRatio : 1
+            Adapter.isB($0) || Adapter.isVector($0) ? config.loraPlusRatio : 1
         }
+        decays = values.layout.entries.map { !Adapter.isBias($0) }
         m = ParameterSlab(values.layout)
         v = ParameterSlab(values.layout)
     }
@@ -33,8 +37,9 @@ public struct Optimizer: Sendable {
             learningRate: learningRate, beta1: config.adamBeta1, beta2: config.adamBeta2, epsilon: config.adamEpsilon,
             weightDecay: config.weightDecay, step: steps,
             gradientFactor: limit > 0 ? min(1, limit / (norm + 1e-6)) : 1)
-        let factors = rateFactors
-        step.apply(sums, values: values, m: m, v: v, rateFactor: { factors[$0] }, on: workers)
+        let (factors, decays) = (rateFactors, decays)
+        step.apply(
+            sums, values: values, m: m, v: v, rateFactor: { factors[$0] }, decays: { decays[$0] }, on: workers)
         return norm
     }
 }

@@ -15,6 +15,7 @@ struct RunResults {
             config: session.adapterConfig!, tensors: adapter.namedTensors, initial: adapter.initialTensors)
         let folder = session.config.output.savePiSSAAs == .lora ? try trained.plain() : trained
         try folder.write(
-            to: adapterPath, copying: session.tokenizer.filesToCopy.map { "\(session.base.path)/\($0)" })
+            to: adapterPath, copying: session.tokenizer.filesToCopy.map { "\(session.base.path)/\($0)" },
+            as: session.config.output.adapterDtype)
     }
 }

@@ -84,10 +84,25 @@ struct Session {
         adapterConfig.excludeModules = lora.excludeModules?.peft
         adapterConfig.initLoRAWeights = lora.initLoRAWeights.peft
         adapterConfig.useDoRA = lora.useDoRA
+        adapterConfig.bias = lora.bias
+        adapterConfig.modulesToSave = lora.modulesToSave
         let adapter = try adapter(adapterConfig, base)
         try AdapterStart(config, base, adapter).check()
+        try checkBiases(adapter, lora.bias, base)
         adapter.initialize(adapterConfig.initLoRAWeights, seed: UInt64(config.training.seed))
+        adapter.takeValues(of: base)
         return (adapter, adapterConfig)
+    }
+
+    /// - Throws: `ConfigError` if biases are to be trained and there are none.
+    private static func checkBiases(_ adapter: Adapter, _ bias: LoRAConfig.Bias, _ base: BaseModel) throws {
+        guard bias != .none, adapter.biases.isEmpty else { return }
+        let hasAny = base.config.attentionBias || base.config.mlpBias
+        throw ConfigError(
+            key: "lora.bias",
+            reason: hasAny
+                ? "is lora_only, and none of the adapted modules has a bias in \(base.path); write all or none"
+                : "is \(bias.rawValue), and \(base.path) has no biases, so that nothing would be trained; write none")
     }
 
     /// In the order of the expressions, so that it does not depend on the run which is tried first.
@@ -101,14 +116,26 @@ struct Session {
 
     private static func load(_ path: String, _ base: BaseModel) throws -> (Adapter, AdapterConfig) {
         let folder = try PEFTFolder.read(path)
-        let adapter = Adapter(groups: base.adaptableGroups, targets: folder.modules, config: folder.config)
+        let adapter = Adapter(
+            groups: base.adaptableGroups, targets: folder.modules, config: folder.config,
+            vocabulary: base.vocabularyShape)
         let own = Set(adapter.modules.map(\.path))
         if let stranger = folder.modules.first(where: { !own.contains($0) }) {
             throw InputError(
                 path, reason: "adapts \(stranger), which \(base.path) does not have: it is of another model")
         }
+        let names = Set(adapter.values.layout.entries.map { Adapter.peftPrefix + $0.name })
+        if let stranger = folder.tensors.first(where: { !names.contains($0.name) }) {
+            throw InputError(
+                path, reason: "holds \(stranger.name), which \(base.path) does not have: it is of another model")
+        }
         try adapter.load { name, rows, columns in
-            let tensor = folder[name]!
+            guard let tensor = folder[name] else {
+                throw InputError(
+                    path,
+                    reason: "\(name) is missing: bias is \(folder.config.bias.rawValue), and \(base.path) has this bias"
+                )
+            }
             guard tensor.rows == rows, tensor.columns == columns else {
                 throw InputError(
                     path,
@@ -128,7 +155,8 @@ struct Session {
             let reason = error.reason.hasPrefix(name) ? String(error.reason.dropFirst(name.count)) : error.reason
             throw ConfigError(key: "lora.target_modules", reason: reason)
         }
-        return Adapter(groups: base.adaptableGroups, targets: targets, config: config)
+        return Adapter(
+            groups: base.adaptableGroups, targets: targets, config: config, vocabulary: base.vocabularyShape)
     }
 
     /// How rows become examples, and conversations prompts.

@@ -106,7 +106,7 @@ public struct StepEngine {
     /// - Parameters:
     ///   - sizes: of all examples of the batch, in its order.
     ///   - load: gives an example of the batch by position.
-    ///   - dropout: of this step, or nil. With dropout no size may name a prefix.
+    ///   - dropout: of this step, or nil. With dropout or noise no size may name a prefix.
     ///   - sums: are set to zero first; then the same on every rank.
     ///   - notes: numbers, as many on each rank, that are added up with the losses; asked for when this rank's work is done.
     /// - Returns: what all ranks know of the step.

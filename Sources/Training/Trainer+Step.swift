@@ -20,7 +20,8 @@ extension Trainer {
         enter(.training, step: step + 1)
         let rows = plan.batch(step)
         let dropout = Decoder.Dropout(
-            probability: session.config.lora.loraDropout, seed: UInt64(config.seed), step: step)
+            probability: session.config.lora.loraDropout, seed: UInt64(config.seed), step: step,
+            neftuneAlpha: config.neftuneAlpha)
         let notes = StepNotes(isAudited: pendingSave != nil || (step + 1).isMultiple(of: config.auditSteps))
         let result = try engine.train(
             train.sizes(of: rows), load: train.loader(rows), dropout: dropout, into: sums

@@ -17,6 +17,7 @@ extension Trainer {
         if session.config.data.evalSplit != nil {
             lines.append("held out: \(heldOutRows.count) of the examples (data.eval_split)")
         }
+        lines += partsReport
         if data(longerThan: session.base.config.maxPositions) {
             lines.append(
                 "the longest example has more tokens than the \(session.base.config.maxPositions) positions that the model was "
@@ -40,6 +41,26 @@ extension Trainer {
             allReduceBytesPerStep: adapter.parameterCount * 8,
             arenaBytes: engine.arena.capacity + engine.workers.scratchBytes,
             totalSteps: totalSteps, dataReport: lines)
+    }
+}
+
+extension Trainer {
+    /// What is trained beside A and B, and what training does to embeddings and targets.
+    private var partsReport: [String] {
+        var lines: [String] = []
+        if !adapter.biases.isEmpty { lines.append("trained with the adapter: \(adapter.biases.count) biases") }
+        let whole = AdapterConfig.WholeModule.allCases.filter { adapter.whole[$0] != nil }.map(\.rawValue)
+        if !whole.isEmpty {
+            let entry = adapter.values.layout.entries[adapter.whole.values.first!]
+            lines.append(
+                "trained whole: \(whole.joined(separator: ", ")), \(entry.rows) × \(entry.columns) numbers each")
+            if session.base.config.tiedEmbeddings {
+                lines.append(
+                    "embed_tokens and lm_head are one table in this model; what is trained becomes a table of its own, as in "
+                        + "PEFT without ensure_weight_tying")
+            }
+        }
+        return lines
     }
 }
 

@@ -59,7 +59,9 @@ struct Trainer {
         } else {
             (heldOut, heldOutRows) = (nil, [])
         }
-        train.sharesPrefixes = config.lora.loraDropout == 0
+        train.reasonNotToShare =
+            config.lora.loraDropout > 0
+            ? "dropout is on" : config.training.neftuneAlpha > 0 ? "neftune_noise_alpha is above 0" : nil
         self.train = train
         plan = BatchPlan(
             rows: rows, batchSize: config.training.globalBatchSize, seed: UInt64(config.training.seed),
@@ -76,7 +78,8 @@ struct Trainer {
         let decoder = Decoder(
             base: session.base, adapter: adapter, positions: max(train.longest, heldOut?.longest ?? 1),
             precision: config.model.precision,
-            checkpoints: config.training.activationCheckpointing == .block)
+            checkpoints: config.training.activationCheckpointing == .block,
+            labelSmoothing: config.training.labelSmoothing)
         let bytes = Self.arenaBytes(
             decoder, plan, train, steps: totalSteps, heldOut: heldOut?.sizes(of: heldOutRows) ?? [], cut: cut,
             hasDropout: config.lora.loraDropout > 0)

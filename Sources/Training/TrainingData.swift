@@ -11,9 +11,9 @@ struct TrainingData {
     let sizes: [ExampleSize]
     /// What many rows begin with.
     private let prefixes: SharedPrefixes
-    /// Whether a micro-batch computes what its examples begin with once for all. With dropout it cannot, as each has masks of its
-    /// own.
-    var sharesPrefixes = true
+    /// Why a micro-batch cannot compute what its examples begin with once for all: with dropout and with noise on embeddings each
+    /// example has its own. Nil where it can.
+    var reasonNotToShare: String?
     /// What is called what in messages: `data.train` or `data.eval`.
     let name: String
 
@@ -68,7 +68,7 @@ struct TrainingData {
             let count = used.count { sizes[$0].prefix?.index == index }
             guard count > 1 else { return nil }
             return "\(name): \(count) of \(used.count) examples begin with the same \(tokens.count) tokens: "
-                + (sharesPrefixes ? "computed once per micro-batch" : "not shared, since dropout is on")
+                + (reasonNotToShare.map { "not shared, since \($0)" } ?? "computed once per micro-batch")
         }
     }
 
@@ -81,7 +81,7 @@ struct TrainingData {
     func sizes(of rows: [Int]) -> [ExampleSize] {
         rows.map { row in
             var size = sizes[row]
-            if !sharesPrefixes { size.prefix = nil }
+            if reasonNotToShare != nil { size.prefix = nil }
             return size
         }
     }

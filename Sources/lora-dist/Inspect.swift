@@ -13,7 +13,8 @@ struct Inspect: ParsableCommand {
               lora-dist inspect runs/quickstart/adapter
 
             ‖ΔW‖ is the Frobenius norm of scale · B A, over all modules and over those of each kind; of PiSSA, of scale · \
-            (B A − B₀ A₀). DoRA multiplies the rows of W + ΔW by its magnitudes, which ‖ΔW‖ leaves out.
+            (B A − B₀ A₀). DoRA multiplies the rows of W + ΔW by its magnitudes, which ‖ΔW‖ leaves out. Biases and modules that \
+            are saved whole (lora.bias, lora.modules_to_save) are counted, and are no part of it.
             """)
 
     @Argument(help: ArgumentHelp("The folder of a PEFT adapter.", valueName: "adapter"))
@@ -44,7 +45,8 @@ struct Inspect: ParsableCommand {
                     JSONObject([
                         ("r", .integer(Int64(config.r))), ("lora_alpha", .number(config.loraAlpha)),
                         ("scaling", .number(config.scaling)), ("use_dora", .bool(config.useDoRA)),
-                        ("parameters", .integer(Int64(parameters))),
+                        ("parameters", .integer(Int64(parameters))), ("bias", .string(config.bias.rawValue)),
+                        ("modules_to_save", .array(config.modulesToSave.map { .string($0.rawValue) })),
                         ("update_norm", .number(total)), ("update_norms", .object(JSONObject(members))),
                     ])
                 ).text())
@@ -58,6 +60,11 @@ struct Inspect: ParsableCommand {
             "\(grouped(parameters)) parameters in \(folder.modules.count) modules",
             "‖ΔW‖ \(fixed(total, 4))",
         ]
+        if config.bias != .none { lines.insert("bias: \(config.bias.rawValue)", at: 3) }
+        if !config.modulesToSave.isEmpty {
+            lines.insert(
+                "saved whole: " + config.modulesToSave.map(\.rawValue).joined(separator: ", "), at: lines.count - 1)
+        }
         lines += kinds.map { "  \(printable($0.kind)) × \($0.count): \(fixed($0.norm, 4))" }
         writeResult(lines.joined(separator: "\n"))
     }

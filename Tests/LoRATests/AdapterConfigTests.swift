@@ -5,6 +5,13 @@ import WeightFiles
 
 private func parse(_ text: String) throws -> AdapterConfig { try AdapterConfig(json: Array(text.utf8), file: "a.json") }
 
+private func withParts(_ bias: AdapterConfig.Bias, _ modules: [AdapterConfig.WholeModule]) -> AdapterConfig {
+    var config = AdapterConfig(r: 4, loraAlpha: 8, targetModules: .list(["q_proj"]))
+    config.bias = bias
+    config.modulesToSave = modules
+    return config
+}
+
 /// A config with one more member.
 private func with(_ member: String) -> String {
     #"{"peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["q_proj"], \#(member)}"#
@@ -75,15 +82,16 @@ private func with(_ member: String) -> String {
 }
 
 @Test(arguments: [
-    AdapterConfig(r: 4, loraAlpha: 8.5, loraDropout: 0.25, targetModules: .list(["q_proj"]), baseModelName: "é\"")
+    AdapterConfig(r: 4, loraAlpha: 8.5, loraDropout: 0.25, targetModules: .list(["q_proj"]), baseModelName: "é\""),
+    withParts(.all, [.embedding]), withParts(.loraOnly, [.embedding, .head]),
 ])
 func writtenConfigsReadBack(_ config: AdapterConfig) throws {
     #expect(try parse(config.json(modules: [])) == config)
 }
 
 @Test(arguments: [
-    #""use_dora": "yes""#, #""loftq_config": {"loftq_bits": 4}"#, #""modules_to_save": ["lm_head"]"#,
-    #""rank_pattern": {"q_proj": 0}"#, #""alpha_pattern": {"(": 8}"#, #""lora_bias": true"#, #""bias": "all""#,
+    #""use_dora": "yes""#, #""loftq_config": {"loftq_bits": 4}"#, #""modules_to_save": ["norm"]"#,
+    #""rank_pattern": {"q_proj": 0}"#, #""alpha_pattern": {"(": 8}"#, #""lora_bias": true"#, #""bias": "some""#,
     #""task_type": "SEQ_CLS""#, #""layers_to_transform": [-1]"#, #""exclude_modules": [3]"#, #""use_qalora": true"#,
     #""trainable_token_indices": [3]"#, #""layer_replication": [[0, 2]]"#, #""init_lora_weights": "olora""#,
     #""init_lora_weights": "pissa_niter_x""#,

@@ -111,7 +111,7 @@ private func tensor(_ name: String, _ rows: Int, _ columns: Int) -> NamedTensor 
 @Test(arguments: [
     ([], "holds no tensors"), ([pair()[0]], "\(PEFTFolder.nameOfB(module)) is missing"),
     ([pair()[1]], "\(PEFTFolder.nameOfA(module)) is missing"), (pair() + [pair()[0]], "is there twice"),
-    (pair() + [tensor("base_model.model.lm_head.weight", 2, 2)], "lm_head.weight is not supported"),
+    (pair() + [tensor("base_model.model.lm_head.weight", 2, 2)], "lm_head.weight, which modules_to_save does not name"),
     (
         pair() + [tensor("base_model.model.x.lora_magnitude_vector", 1, 4)],
         "lora_magnitude_vector is one of DoRA's, and use_dora is not true"

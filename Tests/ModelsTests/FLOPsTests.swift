@@ -45,6 +45,22 @@ import Testing
         #expect(flops.head == 2 * 2 * 3 * 128)
     }
 
+    /// With a trained embedding every map needs the gradient of its input, and a trained head is a third product.
+    @Test func endsTrained() {
+        let base = BaseModel(random: Self.config, name: "tiny", on: Workers(count: 1))
+        var config = AdapterConfig(r: 2, loraAlpha: 2)
+        config.modulesToSave = [.embedding, .head]
+        let adapter = Adapter(
+            groups: base.adaptableGroups, targets: ["model.layers.1.self_attn.q_proj"], config: config,
+            vocabulary: base.vocabularyShape)
+        let flops = Decoder(base: base, adapter: adapter, positions: 3)
+            .trainingFLOPs(exampleLengths: [3, 2], trained: 3)
+        #expect(flops.linear == 10 * 4 * 480)
+        #expect(flops.lora == 20 * (3 * 8 + 3 * 8))
+        #expect(flops.attention == 144 * 12)
+        #expect(flops.head == 2 * 3 * 3 * 128)
+    }
+
     @Test func nothingAdapted() {
         #expect(flops([]) == StepFLOPs())
     }

@@ -18,18 +18,18 @@ import Testing
                 + #""long_examples": "truncate", "shuffle": true}, "training": "#
                 + #"{"learning_rate": 0.0002, "loraplus_lr_ratio": 1.0, "lr_scheduler_type": "linear", "warmup_steps": 0, "num_train_epochs": 3.0, "#
                 + #""global_batch_size": 16, "micro_batch_tokens": 2048, "micro_batches_per_step": 4, "#
-                + #""activation_checkpointing": "none", "share_prefix": true, "weight_decay": 0.0, "max_grad_norm": 1.0, "adam_beta1": 0.9, "adam_beta2": 0.999, "#
+                + #""activation_checkpointing": "none", "share_prefix": true, "weight_decay": 0.0, "neftune_noise_alpha": 0.0, "label_smoothing_factor": 0.0, "max_grad_norm": 1.0, "adam_beta1": 0.9, "adam_beta2": 0.999, "#
                 + #""adam_epsilon": 1e-08, "seed": 42, "logging_steps": 10, "save_steps": 500, "#
                 + #""save_on_best": false, "on_save_error": "warn", "on_nonfinite": "stop", "audit_steps": 100, "#
                 + #""collective_timeout": 300.0, "stop_grace": 20.0, "#
-                + #""load_best_model_at_end": false}, "output": {"save_pissa_as": "lora"}}"#)
+                + #""load_best_model_at_end": false}, "output": {"save_pissa_as": "lora", "adapter_dtype": "float32"}}"#)
         #expect(try config("{}") == RunConfig() && config("null") == RunConfig())
         #expect(try config(#"{"lora": null, "data": {"eval": null}}"#) == RunConfig())
     }
 
     @Test func everyKeyIsReadAndWrittenBack() throws {
         let text = #"""
-            {"model": {"path": "m", "base_name": "b", "dtype": "fp32", "quantization": "nf4"}, "lora": {"r": 8, "lora_alpha": 4.0, "lora_dropout": 0.1, "target_modules": ["q_proj", "v_proj"], "use_rslora": true, "use_dora": true, "init_lora_weights": "pissa_niter_4", "rank_pattern": {"q_proj": 3}, "alpha_pattern": {"[kv]_proj": 2.5}, "layers_to_transform": [0, 2], "exclude_modules": ["k_proj"], "bias": "none"}, "data": {"train": ["a", "b"], "eval": "c", "chat_template": "t", "max_length": 77, "long_examples": "drop", "train_on": "last_assistant", "columns": {"prompt": "question"}, "template_date": "2024-02-29", "shuffle": false}, "training": {"learning_rate": 0.001, "loraplus_lr_ratio": 4.0, "lr_scheduler_type": "constant_with_warmup", "warmup_steps": 0.03, "num_train_epochs": 0.5, "max_steps": 9, "global_batch_size": 7, "micro_batch_tokens": 100, "micro_batches_per_step": 2, "activation_checkpointing": "block", "share_prefix": false, "weight_decay": 0.01, "max_grad_norm": 0.0, "adam_beta1": 0.8, "adam_beta2": 0.99, "adam_epsilon": 1e-06, "seed": 0, "logging_steps": 1, "eval_steps": 5, "save_steps": 6, "save_total_limit": 3, "save_on_best": true, "on_save_error": "stop", "on_nonfinite": "skip", "audit_steps": 7, "collective_timeout": 9.5, "stop_grace": 1.5, "early_stopping_patience": 2, "load_best_model_at_end": true, "threads": 3}, "output": {"dir": "o", "save_pissa_as": "pissa"}}
+            {"model": {"path": "m", "base_name": "b", "dtype": "fp32", "quantization": "nf4"}, "lora": {"r": 8, "lora_alpha": 4.0, "lora_dropout": 0.1, "target_modules": ["q_proj", "v_proj"], "use_rslora": true, "use_dora": true, "init_lora_weights": "pissa_niter_4", "rank_pattern": {"q_proj": 3}, "alpha_pattern": {"[kv]_proj": 2.5}, "layers_to_transform": [0, 2], "exclude_modules": ["k_proj"], "bias": "lora_only", "modules_to_save": ["embed_tokens", "lm_head"]}, "data": {"train": ["a", "b"], "eval": "c", "chat_template": "t", "max_length": 77, "long_examples": "drop", "train_on": "last_assistant", "columns": {"prompt": "question"}, "template_date": "2024-02-29", "shuffle": false}, "training": {"learning_rate": 0.001, "loraplus_lr_ratio": 4.0, "lr_scheduler_type": "constant_with_warmup", "warmup_steps": 0.03, "num_train_epochs": 0.5, "max_steps": 9, "global_batch_size": 7, "micro_batch_tokens": 100, "micro_batches_per_step": 2, "activation_checkpointing": "block", "share_prefix": false, "weight_decay": 0.01, "neftune_noise_alpha": 5.0, "label_smoothing_factor": 0.1, "max_grad_norm": 0.0, "adam_beta1": 0.8, "adam_beta2": 0.99, "adam_epsilon": 1e-06, "seed": 0, "logging_steps": 1, "eval_steps": 5, "save_steps": 6, "save_total_limit": 3, "save_on_best": true, "on_save_error": "stop", "on_nonfinite": "skip", "audit_steps": 7, "collective_timeout": 9.5, "stop_grace": 1.5, "early_stopping_patience": 2, "load_best_model_at_end": true, "threads": 3}, "output": {"dir": "o", "save_pissa_as": "pissa", "adapter_dtype": "bfloat16"}}
             """#
         #expect(try config(text).tree.text() == text)
         let known = ConfigKeys.sections.flatMap { section in section.keys.map { "\(section.name).\($0)" } }
@@ -54,7 +54,7 @@ import Testing
     @Test func aStartingAdapterBringsItsShape() throws {
         let given = try config(#"{"lora": {"init_adapter": "a", "lora_dropout": 0.1}}"#)
         #expect(try RunConfig(tree: given.tree) == given)
-        #expect(given.tree["lora"]?.text() == #"{"lora_dropout": 0.1, "bias": "none", "init_adapter": "a"}"#)
+        #expect(given.tree["lora"]?.text() == #"{"lora_dropout": 0.1, "init_adapter": "a"}"#)
         let error = #expect(throws: ConfigError.self) { try config(#"{"lora": {"init_adapter": "a", "r": 8}}"#) }
         #expect(
             error?.description == "lora.r: the adapter in lora.init_adapter says this already; remove one of the two")
@@ -86,7 +86,12 @@ import Testing
         ("training", "save_steps", "9999999999", "found 9999999999, expected a whole number of at least 1"),
         ("lora", "r", "0", "found 0, expected a whole number from 1 to 65536"),
         ("lora", "lora_dropout", "1.0", "found 1.0, expected a number of at least 0 and below 1"),
-        ("lora", "bias", "\"all\"", "found \"all\", expected none"),
+        ("lora", "bias", "\"some\"", "found \"some\", expected none, all or lora_only"),
+        ("lora", "modules_to_save", "[\"norm\"]", "found [\"norm\"], expected a list of embed_tokens, lm_head"),
+        ("lora", "modules_to_save", "\"lm_head\"", "found \"lm_head\", expected a list of embed_tokens, lm_head"),
+        ("training", "neftune_noise_alpha", "-1", "found -1, expected a number of at least 0"),
+        ("training", "label_smoothing_factor", "1", "found 1, expected a number of at least 0 and below 1"),
+        ("output", "adapter_dtype", "\"fp16\"", "found \"fp16\", expected float32, float16 or bfloat16"),
         (
             "lora", "target_modules", "\"(q\"",
             "found \"(q\", expected all-linear, a list of name suffixes such as [q_proj, v_proj], or a regular expression"
@@ -119,7 +124,7 @@ import Testing
         ("lora.lora_alpa", "unknown key; did you mean lora.lora_alpha?"),
         ("lora.learning_rate", "unknown key; it belongs to another section: training.learning_rate"),
         ("lora.learning_rat", "unknown key; did you mean training.learning_rate?"),
-        ("output.folder", "unknown key; keys of output are dir and save_pissa_as"),
+        ("output.folder", "unknown key; keys of output are dir, save_pissa_as and adapter_dtype"),
         ("trainig.seed", "unknown section; did you mean training?"),
         ("data.max_seq_length", "not a key here; use data.max_length"),
         (

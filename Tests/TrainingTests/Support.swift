@@ -140,7 +140,9 @@ struct OracleLoop {
         schedule = LearningRateSchedule(config, totalSteps: numbers["steps"]!.int!)
         optimizer = Optimizer(values: adapter.values, config: config)
         sums = ExactSums(adapter.values.layout)
-        let decoder = Decoder(base: base, adapter: adapter, positions: rows.map(\.tokens.count).max()!)
+        let decoder = Decoder(
+            base: base, adapter: adapter, positions: rows.map(\.tokens.count).max()!,
+            labelSmoothing: numbers["label_smoothing_factor"]?.double ?? 0)
         let tokens = rows.reduce(0) { $0 + $1.tokens.count }
         let largest = min(tokens, max(cut.microBatchTokens, rows.map(\.tokens.count).max()!))
         engine = StepEngine(

@@ -152,9 +152,9 @@ final class CheckpointWriter: Sendable {
     }
 
     private static func sources(_ names: [String], _ slab: ParameterSlab) -> [SafetensorsWriter.Source] {
-        slab.layout.entries.indices.map { index in
-            let shape = Adapter.shape(of: slab.layout.entries[index])
-            return unsafe SafetensorsWriter.Source(name: names[index], shape: shape) { body in
+        names.indices.map { index in
+            let entry = slab.layout.entries[index]
+            return unsafe SafetensorsWriter.Source(name: names[index], shape: Adapter.shape(of: entry)) { body in
                 try unsafe slab.withBytes(entry: index, body)
             }
         }

@@ -66,8 +66,9 @@ enum ForeignKeys {
         ),
         (
             [
-                "modules_to_save", "layers_pattern", "lora_bias", "layer_replication", "megatron_config",
+                "layers_pattern", "lora_bias", "layer_replication", "megatron_config",
                 "loftq_config", "eva_config", "corda_config", "target_parameters", "trainable_token_indices",
+                "ensure_weight_tying",
             ],
             remove("adapters of this kind are not supported")
         ),

@@ -1,5 +1,5 @@
 import JSONText
-import LoRA
+public import LoRA
 
 /// Section `lora`: the adapter. Keys are those of PEFT's `LoraConfig`.
 public struct LoRAConfig: Sendable, Equatable {
@@ -25,6 +25,8 @@ public struct LoRAConfig: Sendable, Equatable {
     public var excludeModules: TargetModules?
     /// Which biases are trained.
     public var bias = Bias.none
+    /// Modules that are trained and saved whole, beside the adapter.
+    public var modulesToSave: [WholeModule] = []
     /// The folder of a PEFT adapter to start from. It brings its own r, lora_alpha, target_modules, use_rslora and use_dora:
     /// what stands here for these does not apply then.
     public var initAdapter: String?
@@ -54,12 +56,14 @@ public struct LoRAConfig: Sendable, Equatable {
     }
 
     /// Which biases are trained.
-    public enum Bias: String, Sendable, CaseIterable { case none }
+    public typealias Bias = AdapterConfig.Bias
+    /// A module that can be trained whole.
+    public typealias WholeModule = AdapterConfig.WholeModule
 
     /// The keys that `init_adapter` answers.
     static let shapeKeys = [
         "r", "lora_alpha", "target_modules", "use_rslora", "init_lora_weights", "rank_pattern", "alpha_pattern",
-        "layers_to_transform", "exclude_modules", "use_dora",
+        "layers_to_transform", "exclude_modules", "use_dora", "bias", "modules_to_save",
     ]
 }
 
@@ -107,6 +111,16 @@ extension LoRAConfig: ConfigSection {
             },
             encode: { $0?.tree }),
         .choice("bias", \.bias),
+        ConfigField(
+            "modules_to_save", \.modulesToSave, expected: "a list of embed_tokens, lm_head",
+            decode: { tree in
+                if tree.isNull { return [] }
+                guard let names = tree.array?.map(\.string) else { return nil }
+                let modules = names.map { $0.flatMap(WholeModule.init(name:)) }
+                guard modules.allSatisfy({ $0 != nil }) else { return nil }
+                return WholeModule.allCases.filter(modules.contains)
+            },
+            encode: { $0.isEmpty ? nil : .array($0.map { .string($0.rawValue) }) }),
         .path("init_adapter", \.initAdapter, expected: "the folder of a PEFT adapter"),
     ]
 }

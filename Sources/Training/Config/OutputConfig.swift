@@ -1,9 +1,13 @@
+public import LoRA
+
 /// Section `output`: where results go.
 public struct OutputConfig: Sendable, Equatable {
     /// The folder of the run; nil if not given.
     public var dir: String?
     /// What the final adapter of a run with PiSSA is.
     public var savePiSSAAs = PiSSAForm.lora
+    /// What the numbers of the adapter are written as; those of checkpoints are always float32.
+    public var adapterDtype = NumberFormat.float32
 
     public init() {}
 
@@ -21,5 +25,6 @@ extension OutputConfig: ConfigSection {
     static let fields: [ConfigField<OutputConfig>] = [
         .path("dir", \.dir, expected: "the path of a folder for the results"),
         .choice("save_pissa_as", \.savePiSSAAs),
+        .choice("adapter_dtype", \.adapterDtype),
     ]
 }

@@ -23,6 +23,10 @@ public struct TrainingConfig: Sendable, Equatable {
     /// Whether what the examples of one piece of work begin with alike is computed once for all of them.
     public var sharePrefix = true
     public var weightDecay = 0.0
+    /// What α of NEFTune's noise on embeddings is; 0 for none.
+    public var neftuneAlpha = 0.0
+    /// The share of a trained token's target that is spread over the whole vocabulary.
+    public var labelSmoothing = 0.0
     /// The length to which a longer gradient is cut; 0 to leave it.
     public var maxGradNorm = 1.0
     public var adamBeta1 = 0.9
@@ -116,6 +120,11 @@ extension TrainingConfig: ConfigSection {
         .choice("activation_checkpointing", \.activationCheckpointing),
         .flag("share_prefix", \.sharePrefix),
         .number("weight_decay", \.weightDecay, .atLeast(0)),
+        ConfigField(
+            "neftune_noise_alpha", \.neftuneAlpha, expected: "a number of at least 0",
+            decode: { $0.isNull ? 0 : $0.double.flatMap { $0 >= 0 && $0.isFinite ? $0 : nil } }, encode: { .number($0) }
+        ),
+        .number("label_smoothing_factor", \.labelSmoothing, .share),
         .number("max_grad_norm", \.maxGradNorm, .atLeast(0)),
         .number("adam_beta1", \.adamBeta1, .share),
         .number("adam_beta2", \.adamBeta2, .share),
