@@ -27,7 +27,7 @@ public struct Adapter: Sendable {
     }
 
     public let modules: [Module]
-    public let values: ParameterSlab
+    public private(set) var values: ParameterSlab
 
     /// An adapter with all matrices zero.
     /// - Parameters:
@@ -51,6 +51,14 @@ public struct Adapter: Sendable {
         }
         self.modules = modules
         values = ParameterSlab(layout)
+    }
+
+    /// The same adapter with its matrices in another slab of the same layout.
+    public func with(_ values: ParameterSlab) -> Adapter {
+        precondition(values.layout == self.values.layout)
+        var other = self
+        other.values = values
+        return other
     }
 
     /// Trained numbers.

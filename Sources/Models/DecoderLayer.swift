@@ -41,11 +41,27 @@ struct DecoderLayer: Sendable {
 
     /// What backward reads. Norms' and the activation's outputs are computed again from these.
     struct Saved {
-        let x: MatrixView, middle: MatrixView
-        let inverseRMS1: MatrixView, inverseRMS2: MatrixView
-        let q: MatrixView, k: MatrixView, v: MatrixView, o: MatrixView, logSum: MatrixView
+        let core: Core
+        let middle: MatrixView, inverseRMS1: MatrixView
+        let q: MatrixView, k: MatrixView, v: MatrixView
+        let attentionInput: ProjectionGroup.Saved
+
+        var x: MatrixView { core.x }
+        var inverseRMS2: MatrixView { core.inverseRMS2 }
+        var o: MatrixView { core.o }
+        var logSum: MatrixView { core.logSum }
+        var mlp: (gate: KeptMatrix, up: KeptMatrix) { core.mlp }
+        var attentionOutput: ProjectionGroup.Saved { core.attentionOutput }
+        var mlpInput: ProjectionGroup.Saved { core.mlpInput }
+        var mlpOutput: ProjectionGroup.Saved { core.mlpOutput }
+    }
+
+    /// The part of it from which `forwardAgain` computes the rest by the small products of attention's maps alone.
+    struct Core {
+        let x: MatrixView, inverseRMS2: MatrixView
+        let o: MatrixView, logSum: MatrixView
         let mlp: (gate: KeptMatrix, up: KeptMatrix)
-        let attentionInput: ProjectionGroup.Saved, attentionOutput: ProjectionGroup.Saved
+        let attentionOutput: ProjectionGroup.Saved
         let mlpInput: ProjectionGroup.Saved, mlpOutput: ProjectionGroup.Saved
     }
 
@@ -58,16 +74,26 @@ struct DecoderLayer: Sendable {
     private var intermediate: Int { mlpOutput.inputs }
 
     /// Cuts what the forward pass keeps. x (tokens, hidden) is the layer's input.
-    func makeSaved(_ x: MatrixView, _ arena: Arena) -> Saved {
+    func makeSaved(_ x: MatrixView, _ arena: Arena) -> Saved { makeSaved(makeCore(x, arena), arena) }
+
+    /// Cuts the part that is kept where the rest is computed again. x (tokens, hidden) is the layer's input.
+    func makeCore(_ x: MatrixView, _ arena: Arena) -> Core {
         let t = x.rows
-        return Saved(
-            x: x, middle: arena.matrix(t, x.columns), inverseRMS1: arena.matrix(t, 1), inverseRMS2: arena.matrix(t, 1),
-            q: arena.matrix(t, queryWidth), k: arena.matrix(t, keyWidth), v: arena.matrix(t, keyWidth),
-            o: arena.matrix(t, queryWidth), logSum: arena.matrix(t, attention.heads),
+        return Core(
+            x: x, inverseRMS2: arena.matrix(t, 1), o: arena.matrix(t, queryWidth),
+            logSum: arena.matrix(t, attention.heads),
             mlp: (arena.kept(t, intermediate, as: precision), arena.kept(t, intermediate, as: precision)),
-            attentionInput: attentionInput.makeSaved(tokens: t, in: arena),
             attentionOutput: attentionOutput.makeSaved(tokens: t, in: arena),
             mlpInput: mlpInput.makeSaved(tokens: t, in: arena), mlpOutput: mlpOutput.makeSaved(tokens: t, in: arena))
+    }
+
+    /// Cuts the rest.
+    func makeSaved(_ core: Core, _ arena: Arena) -> Saved {
+        let t = core.x.rows
+        return Saved(
+            core: core, middle: arena.matrix(t, core.x.columns), inverseRMS1: arena.matrix(t, 1),
+            q: arena.matrix(t, queryWidth), k: arena.matrix(t, keyWidth), v: arena.matrix(t, keyWidth),
+            attentionInput: attentionInput.makeSaved(tokens: t, in: arena))
     }
 
     /// output (tokens, hidden) = the layer of saved.x. `attend` computes o from q, k, v where attention is not within the batch
@@ -79,12 +105,7 @@ struct DecoderLayer: Sendable {
         let mark = arena.mark
         defer { arena.release(to: mark) }
 
-        attentionInput.forward(
-            inputNorm.rows(of: saved.x, keeping: saved.inverseRMS1), adapter: adapter,
-            mask: pass.mask(layer: index, group: 0), into: [saved.q, saved.k, saved.v], saving: saved.attentionInput,
-            arena: arena, on: workers)
-        rotary.apply(saved.q, heads: attention.heads, tokenPositions: pass.batch.positions, on: workers)
-        rotary.apply(saved.k, heads: attention.keyHeads, tokenPositions: pass.batch.positions, on: workers)
+        forwardQueries(saved, pass)
         if let attend {
             attend(saved)
         } else {
@@ -92,10 +113,7 @@ struct DecoderLayer: Sendable {
                 q: saved.q, k: saved.k, v: saved.v, segments: pass.batch.segments, into: saved.o, logSum: saved.logSum,
                 arena: arena, on: workers)
         }
-        copyRows(saved.x, to: saved.middle, workers)
-        attentionOutput.forward(
-            RowSource(saved.o), adapter: adapter, mask: pass.mask(layer: index, group: 1), into: [saved.middle],
-            accumulate: true, saving: saved.attentionOutput, arena: arena, on: workers)
+        forwardMiddle(saved, pass)
 
         let (gate, up) = (saved.mlp.gate.target(in: arena), saved.mlp.up.target(in: arena))
         mlpInput.forward(
@@ -114,6 +132,30 @@ struct DecoderLayer: Sendable {
                 ("after attention", saved.middle), ("gate", gate), ("up", up), ("output", output),
             ] { probe("layer \(index) \(name)", value) }
         }
+    }
+
+    /// Computes what `saved` holds beside its core, from the core.
+    func forwardAgain(_ saved: Saved, _ pass: PassContext) {
+        forwardQueries(saved, pass)
+        forwardMiddle(saved, pass)
+    }
+
+    /// q, k and v of the layer's input.
+    private func forwardQueries(_ saved: Saved, _ pass: PassContext) {
+        attentionInput.forward(
+            inputNorm.rows(of: saved.x, keeping: saved.inverseRMS1), adapter: pass.adapter,
+            mask: pass.mask(layer: index, group: 0), into: [saved.q, saved.k, saved.v], saving: saved.attentionInput,
+            arena: pass.arena, on: pass.workers)
+        rotary.apply(saved.q, heads: attention.heads, tokenPositions: pass.batch.positions, on: pass.workers)
+        rotary.apply(saved.k, heads: attention.keyHeads, tokenPositions: pass.batch.positions, on: pass.workers)
+    }
+
+    /// x + the output map of o.
+    private func forwardMiddle(_ saved: Saved, _ pass: PassContext) {
+        copyRows(saved.x, to: saved.middle, pass.workers)
+        attentionOutput.forward(
+            RowSource(saved.o), adapter: pass.adapter, mask: pass.mask(layer: index, group: 1), into: [saved.middle],
+            accumulate: true, saving: saved.attentionOutput, arena: pass.arena, on: pass.workers)
     }
 
     /// Adds the gradients of this layer's A and B to `sums`, and turns d (tokens, hidden), the gradient of the layer's output,

@@ -30,10 +30,11 @@ public struct AdamWStep: Sendable {
     ///   - m: first moments.
     ///   - v: second moments.
     ///   - rateFactor: what the learning rate of an entry is multiplied by.
+    ///   - part: the elements that are updated, all if left out; no other is read or written. An update by parts gives the same bits.
     ///   - workers: share the elements.
     public func apply(
         _ sums: ExactSums, values: ParameterSlab, m: ParameterSlab, v: ParameterSlab,
-        rateFactor: (_ entry: Int) -> Double = { _ in 1 }, on workers: Workers
+        rateFactor: (_ entry: Int) -> Double = { _ in 1 }, part: Range<Int>? = nil, on workers: Workers
     ) {
         precondition(sums.layout == values.layout && m.layout == values.layout && v.layout == values.layout)
         // Entries that follow each other with one rate are one stretch.
@@ -47,7 +48,8 @@ public struct AdamWStep: Sendable {
             }
         }
         for stretch in stretches {
-            apply(sums, values, m, v, stretch.range, rate: learningRate * stretch.factor, workers)
+            let range = part.map(stretch.range.clamped) ?? stretch.range
+            apply(sums, values, m, v, range, rate: learningRate * stretch.factor, workers)
         }
     }
 

@@ -38,7 +38,7 @@ extension Trainer {
         }
         if heldOut != nil, progress.evaluatedSteps != progress.steps { try evaluate(report) }
         try saveNow(report)
-        if config.loadBestModelAtEnd, !bestValues.isEmpty { adapter.values.setBytes(bestValues) }
+        if config.loadBestModelAtEnd { try takeBest() }
         try saveAdapter(results, report)
         world.board.enter(.finished, step: progress.steps)
         try report(
@@ -77,7 +77,7 @@ extension Trainer {
         let record = EvaluationRecord(step: progress.steps, loss: loss, perplexity: exp(loss), isBest: isBest)
         if isBest {
             progress.best = record
-            if config.loadBestModelAtEnd { bestValues = adapter.values.bytes }
+            if config.loadBestModelAtEnd, world.rank == 0 { bestValues = adapter.values.bytes }
             progress.evaluationsWithoutGain = 0
         } else {
             progress.evaluationsWithoutGain += 1
@@ -86,6 +86,13 @@ extension Trainer {
         progress.seconds += begin.duration(to: .now).seconds
         try report(.evaluated(record))
         return isBest
+    }
+
+    /// Puts the adapter of the best evaluation, where there is one, in the place of that of the last step.
+    private func takeBest() throws {
+        guard try world.broadcast([bestValues.isEmpty]) == [false] else { return }
+        if world.rank == 0 { adapter.values.setBytes(bestValues) }
+        try placement.broadcast(adapter.values)
     }
 
     // MARK: Saving

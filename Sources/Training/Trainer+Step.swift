@@ -35,11 +35,13 @@ extension Trainer {
 
         let rate = schedule[step]
         var norm = Double.nan
-        // All that ranks wait for one another for comes before the update: while it lasts, nothing can be saved.
+        // All that takes ranks long to wait for comes before the update: while it lasts, nothing can be saved.
         let refusal = try refusal(of: result, step: step, rows: rows, dropout: dropout)
         if let refusal, config.onNonfinite == .stop { throw SharedError(exitCode: 1, description: refusal) }
         var waits = [result.waitSeconds, saveSeconds]
         try world.allReduceMax(&waits)
+        // No rank reads the adapter any more. Those of a node that share it go into the update together, and out of it.
+        if refusal == nil { try placement.beginUpdate() }
         saver?.live.beginUpdate()
         progress.steps += 1
         do {
@@ -50,7 +52,7 @@ extension Trainer {
                 norm = optimizer.update(sums, learningRate: rate, on: engine.workers)
                 progress.updates += 1
                 progress.lastLoss = result.loss.mean
-                if adapter.values.hasNonFinite {
+                if try placement.endUpdate(isBad: adapter.values.hasNonFinite(in: optimizer.part)) {
                     throw SharedError(
                         exitCode: 1,
                         description: "step \(step + 1): the update left the range of fp32; lower "
