@@ -1,5 +1,6 @@
 import Collectives
 import Foundation
+import LoRA
 import Models
 import Tensors
 
