@@ -185,6 +185,16 @@ public struct ParameterLayout: Sendable, Equatable {
         piece = Piece()
     }
 
+    /// Sets all sums to zero, and gives the system their memory until it is written again.
+    public func giveBackMemory() {
+        zero()
+        let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+        let start = Int(bitPattern: storage.baseAddress!)
+        let (first, end) = ((start + page - 1) / page * page, (start + layout.count * 8) / page * page)
+        // The kernel's fresh pages are zero too.
+        if first < end { madvise(UnsafeMutableRawPointer(bitPattern: first), end - first, Int32(MADV_DONTNEED)) }
+    }
+
     /// What is known of the summands since the last call, or since all sums were zero.
     public func takePiece() -> Piece {
         defer { piece = Piece() }

@@ -43,7 +43,7 @@ public func runBenchmark(
             batch, factor: 1 / Float(trained),
             dropout: Decoder.Dropout(probability: config.lora.loraDropout, seed: 1, step: step), addingTo: sums,
             arena: arena, on: workers, clock: clock)
-        try placement.beginUpdate()
+        try placement.beginUpdate {}
         _ = optimizer.update(sums, learningRate: 1e-5, on: workers)
         _ = try placement.endUpdate(isBad: false)
         clock.end(.update)
@@ -55,7 +55,7 @@ public func runBenchmark(
     let seconds = median(steps.map(\.seconds))
     try world.barrier()
     let memory = ProcessMemory.own()
-    let sumCost = try SumCost(adapter.values.layout, on: workers, world)
+    let sumCost = try SumCost(sums, on: workers, world)
     return BenchmarkResult(
         setting: bench.setting, seconds: seconds, shortest: steps.map(\.seconds).min()!,
         longest: steps.map(\.seconds).max()!, tokensPerSecond: Double(options.tokens) / seconds,

@@ -69,10 +69,15 @@ struct StatePlacement {
         return start(rank)..<start(rank + 1)
     }
 
-    /// Waits until the ranks of a node that share slabs are all at work and about to update them: one that stands still holds the
-    /// others here, where everything is whole, and not amid the update.
+    /// Lets the ranks of a node that share slabs go into an update together. One that stands still holds the others before `lock`,
+    /// where everything is whole, and not amid the update; and none begins before all have called `lock`.
+    /// - Parameter lock: keeps others of this process from reading the slabs.
     /// - Throws: `MPIError`.
-    func beginUpdate() throws { if isShared { try world.nodeBarrier() } }
+    func beginUpdate(_ lock: () -> Void) throws {
+        if isShared { try world.nodeBarrier() }
+        lock()
+        if isShared { try world.nodeBarrier() }
+    }
 
     /// Waits until all parts are updated.
     /// - Parameter isBad: whether this rank's part is.

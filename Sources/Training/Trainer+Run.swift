@@ -38,6 +38,9 @@ extension Trainer {
         }
         if heldOut != nil, progress.evaluatedSteps != progress.steps { try evaluate(report) }
         try saveNow(report)
+        // Saving the adapter takes memory in its turn.
+        engine.arena.giveBackMemory()
+        sums.giveBackMemory()
         if config.loadBestModelAtEnd { try takeBest() }
         try saveAdapter(results, report)
         world.board.enter(.finished, step: progress.steps)

@@ -41,8 +41,11 @@ extension Trainer {
         var waits = [result.waitSeconds, saveSeconds]
         try world.allReduceMax(&waits)
         // No rank reads the adapter any more. Those of a node that share it go into the update together, and out of it.
-        if refusal == nil { try placement.beginUpdate() }
-        saver?.live.beginUpdate()
+        if refusal == nil {
+            try placement.beginUpdate { saver?.live.beginUpdate() }
+        } else {
+            saver?.live.beginUpdate()
+        }
         progress.steps += 1
         do {
             if let refusal {
@@ -89,7 +92,8 @@ extension Trainer {
             rank: world.rank, ranks: world.size, stop: stop.current, digest: notes.isAudited ? digest : 0)
     }
 
-    /// A number that tells the adapter and its moments from any others.
+    /// A number that tells the adapter and its moments from any others. Ranks that share these find the same, so that an audit compares
+    /// nodes, or ranks where each has its own.
     var digest: UInt64 {
         [adapter.values, optimizer.m, optimizer.v].reduce(0) {
             ($0 << 21 | $0 >> 43) &+ $1.digest(on: engine.workers)

@@ -69,6 +69,23 @@ import Testing
         #expect(String(decoding: try tiny.bytes("auto/config.yaml"), as: UTF8.self).contains("_checkpointing: none\n"))
     }
 
+    /// What is chosen by the model's shape stands in the config, and a resumed run keeps it.
+    @Test func microBatchByShape() throws {
+        let automatic = settings + ["training.micro_batch_tokens=auto", "training.activation_checkpointing=auto"]
+        try tiny.trains(settings + ["training.micro_batch_tokens=2048"], into: "given")
+        try tiny.trains(automatic + ["training.save_steps=4"], into: "run")
+        #expect(try tiny.adapter() == tiny.adapter("given"))
+        #expect(
+            String(decoding: try tiny.bytes("run/config.yaml"), as: UTF8.self).contains("micro_batch_tokens: 2048\n"))
+        for name in ["adapter", "checkpoints/step-8"] {
+            try FileManager.default.removeItem(atPath: "\(tiny.path)/run/\(name)")
+        }
+        let outcome = try run(
+            ["train", "--config", "good.yaml", "--resume", "auto"] + automatic.flatMap { ["--set", $0] }, in: tiny.path)
+        #expect(outcome.exitCode == 0 && outcome.stderr.contains("after step 4 of 8"), "\(outcome)")
+        #expect(try tiny.adapter() == tiny.adapter("given"))
+    }
+
     /// Adapter and moments once for all ranks of a node, or each rank its own: the same bits, and a run goes on from the one with the
     /// other, the best adapter with it.
     @Test func placementChangesNothing() throws {

@@ -130,9 +130,7 @@ final class CheckpointWriter: Sendable {
             sources(names.map { "m." + $0 }, content.m) + sources(names.map { "v." + $0 }, content.v),
             CheckpointFolder.momentsName)
         if !content.best.isEmpty {
-            let best = ParameterSlab(content.values.layout)
-            best.setBytes(content.best)
-            try write(sources(names, best), CheckpointFolder.bestName)
+            try write(sources(names, content.best, content.values.layout), CheckpointFolder.bestName)
         }
         for file in content.copied {
             try write(try FileSystem.read(file) ?? [], (file as NSString).lastPathComponent)
@@ -144,6 +142,18 @@ final class CheckpointWriter: Sendable {
         let lines = sums.map { "\($0.sum)  \($0.name)\n" }.joined()
         try FileSystem.write(Array(lines.utf8), to: "\(path)/\(CheckpointFolder.sumsName)")
         try FileSystem.flushFolder(path)
+    }
+
+    private static func sources(
+        _ names: [String], _ bytes: [UInt8], _ layout: ParameterLayout
+    ) -> [SafetensorsWriter.Source] {
+        names.indices.map { index in
+            let entry = layout.entries[index]
+            let range = 4 * entry.offset..<4 * (entry.offset + entry.count)
+            return unsafe SafetensorsWriter.Source(name: names[index], shape: [entry.rows, entry.columns]) { body in
+                try unsafe bytes.withUnsafeBytes { try unsafe body(UnsafeRawBufferPointer(rebasing: $0[range])) }
+            }
+        }
     }
 
     private static func sources(_ names: [String], _ slab: ParameterSlab) -> [SafetensorsWriter.Source] {
