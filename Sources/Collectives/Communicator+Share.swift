@@ -34,6 +34,13 @@ extension Communicator {
     /// - Throws: `MPIError`.
     public func broadcast(_ bytes: UnsafeMutableRawBufferPointer, from root: Int = 0) throws(MPIError) {
         guard let handle else { return }
+        try broadcast(bytes, from: root, over: handle)
+    }
+
+    /// Puts the bytes of one rank of a group in the place of those of all of it.
+    func broadcast(
+        _ bytes: UnsafeMutableRawBufferPointer, from root: Int, over handle: MPI_Comm
+    ) throws(MPIError) {
         for start in stride(from: 0, to: bytes.count, by: Self.pieceBytes) {
             let count = Int32(min(Self.pieceBytes, bytes.count - start))
             try waiting { () throws(MPIError) in

@@ -15,8 +15,9 @@ public struct Communicator {
     public let hostNames: [String]
     /// How far each rank of this node has come.
     public let board: ProgressBoard
-    /// MPI's handle; nil for one process alone.
-    let handle: MPI_Comm?
+    /// MPI's handles of all ranks, of this node's, and of the first ranks of all nodes, which other ranks do not have; nil for one
+    /// process alone.
+    let handle: MPI_Comm?, node: MPI_Comm?, firsts: MPI_Comm?
 
     /// The name of this rank's host.
     public var hostName: String { hostNames[rank] }
@@ -28,7 +29,7 @@ public struct Communicator {
     public static func alone() -> Communicator {
         Communicator(
             rank: 0, size: 1, localRank: 0, localSize: 1, hostNames: [ownHostName()],
-            board: ProgressBoard(rank: 0), handle: nil)
+            board: ProgressBoard(rank: 0), handle: nil, node: nil, firsts: nil)
     }
 
     /// All ranks of this job if the process was launched as one of them, else the process alone.
@@ -59,15 +60,22 @@ public struct Communicator {
             "MPI_Comm_split_type")
         let (localRank, localSize) = try place(in: node!)
         let board = try ProgressBoard.shared(by: node!, count: localSize, own: localRank, rank: rank)
-        try check(MPI_Comm_free(&node), "MPI_Comm_free")
+        var firsts: MPI_Comm?
+        try check(
+            MPI_Comm_split(world, localRank == 0 ? 0 : Int32(MPI_UNDEFINED), Int32(rank), &firsts), "MPI_Comm_split")
+        if localRank > 0 { firsts = nil }
+        for handle in [node, firsts] {
+            guard let handle else { continue }
+            try check(MPI_Comm_set_errhandler(handle, ompi_errors_return()), "MPI_Comm_set_errhandler")
+        }
 
         let unnamed = Communicator(
             rank: rank, size: size, localRank: localRank, localSize: localSize, hostNames: [], board: board,
-            handle: world)
+            handle: world, node: node, firsts: firsts)
         let names = try unnamed.allGather(Array(ownHostName().utf8)).map { String(decoding: $0, as: UTF8.self) }
         return Communicator(
             rank: rank, size: size, localRank: localRank, localSize: localSize, hostNames: names, board: board,
-            handle: world)
+            handle: world, node: node, firsts: firsts)
     }
 
     /// Calls `body`, which waits for other ranks, and says so on the board meanwhile.

@@ -34,7 +34,7 @@ public struct Adapter: Sendable {
     }
 
     public let modules: [Module]
-    public let values: ParameterSlab
+    public private(set) var values: ParameterSlab
     /// For DoRA the norms that magnitudes are divided by, an entry (1, outputs) for each module: what `Decoder.prepare` computes.
     public let norms: ParameterSlab?
     /// For PiSSA what A and B began with, which is not trained: entries as those of A and B in `values`.
@@ -77,6 +77,14 @@ public struct Adapter: Sendable {
         biases = Self.appendBiases(of: groups, targets: targets, config.bias, to: &layout)
         whole = Self.append(config.modulesToSave, vocabulary, to: &layout)
         values = ParameterSlab(layout)
+    }
+
+    /// The same adapter with its matrices in another slab of the same layout.
+    public func with(_ values: ParameterSlab) -> Adapter {
+        precondition(values.layout == self.values.layout)
+        var other = self
+        other.values = values
+        return other
     }
 
     /// Trained numbers.

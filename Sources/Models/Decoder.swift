@@ -17,8 +17,7 @@ public struct Decoder: Sendable {
     let head: VocabularyHead
     /// The share of targets that training spreads over the vocabulary.
     public let labelSmoothing: Double
-    /// Keeps only the input of each layer for the backward pass.
-    private let checkpoints: Bool
+    var checkpointing: Checkpointing
     /// The first layer in which something is trained, −1 for the embedding; no gradient is needed below it.
     let lowestAdapted: Int?
 
@@ -28,16 +27,15 @@ public struct Decoder: Sendable {
     ///   - adapter: A and B of some of its linear maps and what else is trained, or nil.
     ///   - positions: the longest example or generated text, in tokens.
     ///   - precision: what the inputs of linear maps, of the low-rank terms and of the head are rounded to.
-    ///   - checkpoints: keeps only the input of each layer for the backward pass, which computes the rest again: the same
-    ///     bits for less memory.
+    ///   - checkpointing: what the forward pass keeps for the backward pass.
     ///   - labelSmoothing: the share of targets that `train` spreads over the vocabulary.
     public init(
-        base: BaseModel, adapter: Adapter?, positions: Int, precision: Precision = .fp32, checkpoints: Bool = false,
-        labelSmoothing: Double = 0
+        base: BaseModel, adapter: Adapter?, positions: Int, precision: Precision = .fp32,
+        checkpointing: Checkpointing = .none, labelSmoothing: Double = 0
     ) {
         self.base = base
         self.labelSmoothing = labelSmoothing
-        self.checkpoints = checkpoints
+        self.checkpointing = checkpointing
         self.adapter = adapter
         self.precision = precision
         let config = base.config
@@ -110,8 +108,7 @@ public struct Decoder: Sendable {
         let pass = context(batch, adapter.values, dropout, arena, workers, probe)
         var x = embed(batch, pass)
         if let dropout { addNoise(dropout, batch, to: x, on: workers) }
-        let saved = checkpoints ? [] : forwardSavingAll(&x, pass)
-        let inputs = checkpoints ? forwardSavingInputs(&x, pass) : []
+        let kept = forwardKeeping(&x, pass)
         clock?.end(.forward)
         let d = arena.matrix(x.rows, x.columns)
         let loss = headLoss(x, batch, d: d, factor: factor, smoothing: labelSmoothing, addingTo: sums, pass)
@@ -120,8 +117,8 @@ public struct Decoder: Sendable {
             let mark = arena.mark
             defer { arena.release(to: mark) }
             layers[index].backward(
-                d, from: checkpoints ? forwardAgain(index, inputs[index], pass) : saved[index],
-                adapter: adapter.values, addingTo: sums, needsInput: index > lowestAdapted, pass)
+                d, from: kept.saved(index, layers[index], pass), adapter: adapter.values, addingTo: sums,
+                needsInput: index > lowestAdapted, pass)
             probe?("gradient below layer \(index)", d)
         }
         addEmbeddingGradient(d, batch, to: sums, on: workers)
@@ -179,35 +176,24 @@ public struct Decoder: Sendable {
 
     // MARK: Parts
 
-    /// Runs all layers, keeping what their backward passes read; x becomes the last output.
-    private func forwardSavingAll(_ x: inout MatrixView, _ pass: PassContext) -> [DecoderLayer.Saved] {
-        layers.map { layer in
-            let saved = layer.makeSaved(x, pass.arena)
-            x = pass.arena.matrix(x.rows, x.columns)
-            layer.forward(saved, into: x, pass)
-            return saved
-        }
-    }
-
-    /// Runs all layers, keeping their inputs only; x becomes the last output. (Chen et al. 2016)
-    private func forwardSavingInputs(_ x: inout MatrixView, _ pass: PassContext) -> [MatrixView] {
-        layers.map { layer in
+    /// Runs all layers, keeping what their backward passes read or can compute it from; x becomes the last output.
+    private func forwardKeeping(_ x: inout MatrixView, _ pass: PassContext) -> KeptLayers {
+        let arena = pass.arena
+        var kept = KeptLayers()
+        for (index, layer) in layers.enumerated() {
             let input = x
-            x = pass.arena.matrix(x.rows, x.columns)
-            let mark = pass.arena.mark
-            layer.forward(layer.makeSaved(input, pass.arena), into: x, pass)
-            pass.arena.release(to: mark)
-            return input
+            // The backward pass does not come below the lowest adapted layer.
+            switch index < lowestAdapted ?? 0 ? .block : checkpointing {
+            case .none: kept.layers.append(.all(layer.makeSaved(input, arena)))
+            case .selective: kept.layers.append(.core(layer.makeCore(input, arena)))
+            case .block: kept.layers.append(.input(input))
+            }
+            x = arena.matrix(input.rows, input.columns)
+            let mark = arena.mark
+            defer { arena.release(to: mark) }
+            layer.forward(kept.room(index, layer, arena), into: x, pass)
         }
-    }
-
-    /// What the backward pass of a layer reads, computed again from its input.
-    private func forwardAgain(_ index: Int, _ input: MatrixView, _ pass: PassContext) -> DecoderLayer.Saved {
-        let saved = layers[index].makeSaved(input, pass.arena)
-        let mark = pass.arena.mark
-        layers[index].forward(saved, into: pass.arena.matrix(input.rows, input.columns), pass)
-        pass.arena.release(to: mark)
-        return saved
+        return kept
     }
 
     func context(

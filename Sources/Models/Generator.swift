@@ -144,13 +144,13 @@ extension Decoder {
     func prefill(_ prompt: [Int32], caches: [KeyValueCache], on workers: Workers) -> [Float] {
         var batch = PackedBatch()
         batch.append(tokens: prompt, labels: prompt, key: 0)
-        return runOnce(batch, rows: [prompt.count - 1], on: workers) { layer, saved, pass in
+        return runOnce(batch, rows: [prompt.count - 1], on: workers) { layer, heads, pass in
             if !pass.arena.isMeasuring {
-                caches[layer.index].keys.rows(0..<prompt.count).copy(from: saved.k)
-                caches[layer.index].values.rows(0..<prompt.count).copy(from: saved.v)
+                caches[layer.index].keys.rows(0..<prompt.count).copy(from: heads.k)
+                caches[layer.index].values.rows(0..<prompt.count).copy(from: heads.v)
             }
             layer.attention.forward(
-                q: saved.q, k: saved.k, v: saved.v, segments: batch.segments, into: saved.o, logSum: saved.logSum,
+                q: heads.q, k: heads.k, v: heads.v, segments: batch.segments, into: heads.o, logSum: heads.logSum,
                 arena: pass.arena, on: pass.workers)
         }[0]
     }
@@ -160,23 +160,23 @@ extension Decoder {
     func extend(_ sequences: [(token: Int32, length: Int, caches: [KeyValueCache])], on workers: Workers) -> [[Float]] {
         var batch = PackedBatch()
         for sequence in sequences { batch.append(next: sequence.token, position: sequence.length - 1) }
-        return runOnce(batch, rows: Array(sequences.indices), on: workers) { layer, saved, pass in
+        return runOnce(batch, rows: Array(sequences.indices), on: workers) { layer, heads, pass in
             if pass.arena.isMeasuring { return }
             for (row, sequence) in sequences.enumerated() {
                 let (cache, place) = (sequence.caches[layer.index], sequence.length - 1..<sequence.length)
-                cache.keys.rows(place).copy(from: saved.k.rows(row..<row + 1))
-                cache.values.rows(place).copy(from: saved.v.rows(row..<row + 1))
+                cache.keys.rows(place).copy(from: heads.k.rows(row..<row + 1))
+                cache.values.rows(place).copy(from: heads.v.rows(row..<row + 1))
             }
             layer.attention.forwardCached(
-                q: saved.q, caches: sequences.map { $0.caches[layer.index] }, lengths: sequences.map(\.length),
-                into: saved.o, on: workers)
+                q: heads.q, caches: sequences.map { $0.caches[layer.index] }, lengths: sequences.map(\.length),
+                into: heads.o, on: workers)
         }
     }
 
     /// One pass with an attention of the caller's; the logits of some rows.
     private func runOnce(
         _ batch: PackedBatch, rows: [Int], on workers: Workers,
-        attend: @escaping (DecoderLayer, DecoderLayer.Saved, PassContext) -> Void
+        attend: @escaping (DecoderLayer, DecoderLayer.Heads, PassContext) -> Void
     ) -> [[Float]] {
         func pass(_ arena: Arena, _ workers: Workers) -> MatrixView {
             let context = context(batch, adapter?.values, nil, arena, workers, nil)

@@ -31,11 +31,12 @@ public struct AdamWStep: Sendable {
     ///   - v: second moments.
     ///   - rateFactor: what the learning rate of an entry is multiplied by.
     ///   - decays: whether an entry decays.
+    ///   - part: the elements that are updated, all if left out; no other is read or written. An update by parts gives the same bits.
     ///   - workers: share the elements.
     public func apply(
         _ sums: ExactSums, values: ParameterSlab, m: ParameterSlab, v: ParameterSlab,
         rateFactor: (_ entry: Int) -> Double = { _ in 1 }, decays: (_ entry: Int) -> Bool = { _ in true },
-        on workers: Workers
+        part: Range<Int>? = nil, on workers: Workers
     ) {
         precondition(sums.layout == values.layout && m.layout == values.layout && v.layout == values.layout)
         // Entries that follow each other with one rate and one decay are one stretch.
@@ -50,8 +51,8 @@ public struct AdamWStep: Sendable {
         }
         for stretch in stretches {
             apply(
-                sums, values, m, v, stretch.range, rate: learningRate * stretch.factor,
-                decay: stretch.decays ? weightDecay : 0, workers)
+                sums, values, m, v, part.map(stretch.range.clamped) ?? stretch.range,
+                rate: learningRate * stretch.factor, decay: stretch.decays ? weightDecay : 0, workers)
         }
     }
 

@@ -36,6 +36,12 @@ public final class Arena: @unchecked Sendable {
     /// True if this arena only adds up.
     public var isMeasuring: Bool { base == nil }
 
+    /// Gives everything back, and to the system the memory of which no view is used any more until it is cut again.
+    public func giveBackMemory() {
+        reset()
+        if let base { madvise(base, capacity, Int32(MADV_DONTNEED)) }
+    }
+
     /// Gives everything back. Views cut before are no longer valid.
     public func reset() { used = 0 }
 

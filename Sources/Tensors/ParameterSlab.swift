@@ -31,15 +31,30 @@ public struct ParameterLayout: Sendable, Equatable {
 @safe public final class ParameterSlab: @unchecked Sendable {
     public let layout: ParameterLayout
     private let storage: UnsafeMutableBufferPointer<Float>
+    /// Who holds the memory; nil where the slab does.
+    private let owner: AnyObject?
 
-    /// All elements zero.
+    /// All elements zero, in memory of its own, of which no page exists before it is written.
     public init(_ layout: ParameterLayout) {
         self.layout = layout
-        storage = .allocate(capacity: max(layout.count, 1))
-        storage.initialize(repeating: 0)
+        storage = makeZeros(layout.count)
+        owner = nil
     }
 
-    deinit { storage.deallocate() }
+    /// Elements in memory that another holds.
+    /// - Parameters:
+    ///   - layout: the matrices.
+    ///   - memory: at least 4 bytes for each element, aligned to 64.
+    ///   - owner: kept as long as the slab.
+    public init(_ layout: ParameterLayout, in memory: UnsafeMutableRawBufferPointer, owner: AnyObject) {
+        precondition(memory.count >= layout.count * 4 && UInt(bitPattern: memory.baseAddress) % 64 == 0)
+        self.layout = layout
+        storage = UnsafeMutableBufferPointer(
+            start: memory.baseAddress!.bindMemory(to: Float.self, capacity: layout.count), count: layout.count)
+        self.owner = owner
+    }
+
+    deinit { if owner == nil { freeZeros(storage) } }
 
     /// The matrix of an entry.
     public subscript(index: Int) -> MatrixView {
@@ -70,8 +85,10 @@ public struct ParameterLayout: Sendable, Equatable {
 
     var pointer: UnsafeMutablePointer<Float> { storage.baseAddress! }
 
-    /// An element is NaN or infinite.
-    public var hasNonFinite: Bool { ck_first_non_finite(storage.baseAddress, layout.count) >= 0 }
+    /// An element of some is NaN or infinite.
+    public func hasNonFinite(in elements: Range<Int>) -> Bool {
+        ck_first_non_finite(storage.baseAddress! + elements.lowerBound, elements.count) >= 0
+    }
 
     /// The elements as bytes, for sending and saving.
     public var bytes: [UInt8] {
@@ -115,6 +132,12 @@ public struct ParameterLayout: Sendable, Equatable {
             from: bytes.baseAddress!, byteCount: bytes.count)
     }
 
+    /// Sets all elements to those of a slab of the same layout.
+    public func copy(from other: ParameterSlab) {
+        precondition(layout == other.layout)
+        storage.baseAddress!.update(from: other.pointer, count: layout.count)
+    }
+
     /// Sets all elements from bytes that `bytes` gave.
     public func setBytes(_ bytes: [UInt8]) {
         precondition(bytes.count == layout.count * 4)
@@ -155,19 +178,28 @@ public struct ParameterLayout: Sendable, Equatable {
         public static let reachLimit: Int64 = 32_768 << 16
     }
 
-    /// All sums zero.
+    /// All sums zero; no page of their memory exists before it is written.
     public init(_ layout: ParameterLayout) {
         self.layout = layout
-        storage = .allocate(capacity: max(layout.count, 1))
-        storage.initialize(repeating: 0)
+        storage = makeZeros(layout.count)
     }
 
-    deinit { storage.deallocate() }
+    deinit { freeZeros(storage) }
 
     /// Sets all sums to zero and forgets what was seen.
     public func zero() {
         storage.update(repeating: 0)
         piece = Piece()
+    }
+
+    /// Sets all sums to zero, and gives the system their memory until it is written again.
+    public func giveBackMemory() {
+        zero()
+        let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+        let start = Int(bitPattern: storage.baseAddress!)
+        let (first, end) = ((start + page - 1) / page * page, (start + layout.count * 8) / page * page)
+        // The kernel's fresh pages are zero too.
+        if first < end { madvise(UnsafeMutableRawPointer(bitPattern: first), end - first, Int32(MADV_DONTNEED)) }
     }
 
     /// What is known of the summands since the last call, or since all sums were zero.

@@ -47,15 +47,22 @@ struct AdapterStart {
     /// Nothing is done for an adapter that was loaded, or that depends on no weights.
     /// - Parameters:
     ///   - workers: take whole modules; LAPACK runs on one thread.
+    ///   - placement: of the adapter.
     ///   - world: the ranks; each calls this.
     /// - Throws: a `SharedError` where all ranks fail together, and `MPIError`.
-    func complete(on workers: Workers, _ world: Communicator) throws {
+    func complete(on workers: Workers, _ placement: StatePlacement, _ world: Communicator) throws {
         guard config.lora.initAdapter == nil else { return }
-        if let initial = adapter.initial { try decompose(into: initial, on: workers, world) }
+        if let initial = adapter.initial {
+            try decompose(into: initial, on: workers, world)
+            // A and B stand before all else in both.
+            try placement.write {
+                for entry in initial.layout.entries.indices { adapter.values[entry].copy(from: initial[entry]) }
+            }
+        }
         guard adapter.norms != nil else { return }
         Decoder(base: base, adapter: adapter, positions: 1).prepare(on: workers)
-        adapter.setMagnitudesToNorms()
-        try unsafe adapter.values.withMutableBytes { try unsafe world.broadcast($0) }
+        try placement.write { adapter.setMagnitudesToNorms() }
+        try placement.broadcast(adapter.values)
     }
 
     private func decompose(into initial: ParameterSlab, on workers: Workers, _ world: Communicator) throws {
@@ -74,7 +81,6 @@ struct AdapterStart {
             for entry in [module.a, module.b] {
                 let floats = try world.broadcast(initial[entry].elements, from: index % world.size)
                 initial[entry].copy(from: floats)
-                adapter.values[entry].copy(from: floats)
             }
         }
     }

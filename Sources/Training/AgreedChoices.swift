@@ -1,5 +1,6 @@
 import Collectives
 import Foundation
+import Models
 import Tensors
 
 /// The config with what is chosen automatically, chosen by rank 0 for all: the day that chat templates print, unless the config
@@ -35,5 +36,16 @@ extension ModelConfig {
         case .fp32: .fp32
         case .bf16: .bf16
         }
+    }
+}
+
+extension RunConfig {
+    /// The config with what depends on the model's shape alone: the most tokens of a micro-batch, fewer where each has more features.
+    /// Products are then large enough to run at full speed, and what is kept of a layer is about as much for all models.
+    func completed(for model: DecoderConfig) -> RunConfig {
+        guard training.microBatchTokens == TrainingConfig.automatic else { return self }
+        var config = self
+        config.training.microBatchTokens = model.hidden < 2048 ? 2048 : model.hidden < 4096 ? 1024 : 512
+        return config
     }
 }

@@ -15,18 +15,23 @@ public func runBenchmark(
     config: RunConfig, options: BenchmarkOptions, world: Communicator
 ) throws -> BenchmarkResult {
     let bench = try Bench(config, options, world)
-    let (decoder, workers, adapter) = (bench.decoder, bench.workers, bench.adapter)
+    let (workers, adapter, base) = (bench.workers, bench.adapter, bench.decoder.base)
     let config = bench.config
     let lengths = stride(from: 0, to: options.tokens, by: options.exampleTokens).map {
         min(options.exampleTokens, options.tokens - $0)
     }
-    let batch = randomBatch(lengths, vocabulary: decoder.base.config.vocabulary)
+    let batch = randomBatch(lengths, vocabulary: base.config.vocabulary)
     let trained = batch.targets.count
     let hasDropout = config.lora.loraDropout > 0
-    let arena = Arena(
-        bytes: decoder.trainingArenaBytes(MicroBatchSize(batch), hasDropout: hasDropout))
     let sums = ExactSums(adapter.values.layout)
-    var optimizer = Optimizer(values: adapter.values, config: config.training)
+    let placement = bench.placement
+    var optimizer = try Optimizer(values: adapter.values, config: config.training, placement: placement)
+    let size = MicroBatchSize(batch)
+    let (kept, arenaBytes) = try MemoryNeed(bench.decoder, workers, placement, world).choose(
+        config.training.activationCheckpointing
+    ) { bench.decoder.keeping($0).trainingArenaBytes(size, hasDropout: hasDropout) }
+    let decoder = bench.decoder.keeping(kept)
+    let arena = Arena(bytes: arenaBytes)
     let flops = decoder.trainingFLOPs(exampleLengths: lengths, trained: trained)
     var steps: [Step] = []
     var before = try RawRates(world, workers)
@@ -40,7 +45,9 @@ public func runBenchmark(
             dropout: Decoder.Dropout(
                 probability: config.lora.loraDropout, seed: 1, step: step, neftuneAlpha: config.training.neftuneAlpha),
             addingTo: sums, arena: arena, on: workers, clock: clock)
+        try placement.beginUpdate {}
         _ = optimizer.update(sums, learningRate: 1e-5, on: workers)
+        _ = try placement.endUpdate(isBad: false)
         clock.end(.update)
         let after = try RawRates(world, workers)
         steps.append(Step(clock, before, after))
@@ -50,7 +57,7 @@ public func runBenchmark(
     let seconds = median(steps.map(\.seconds))
     try world.barrier()
     let memory = ProcessMemory.own()
-    let sumCost = try SumCost(adapter.values.layout, on: workers, world)
+    let sumCost = try SumCost(sums, on: workers, world)
     return BenchmarkResult(
         setting: bench.setting, seconds: seconds, shortest: steps.map(\.seconds).min()!,
         longest: steps.map(\.seconds).max()!, tokensPerSecond: Double(options.tokens) / seconds,
@@ -61,7 +68,9 @@ public func runBenchmark(
         gemmFLOPS: median(steps.map(\.rates.sgemm)), bf16FLOPS: median(steps.map(\.rates.bf16)),
         shareOfGEMM: median(steps.map { flops.total / $0.seconds / $0.rates.sgemm }),
         shareOfBF16: median(steps.map { flops.total / $0.seconds / $0.rates.bf16 }),
-        sumCost: sumCost, memory: memory, arenaBytes: arena.capacity + workers.scratchBytes,
+        sumCost: sumCost, checkpointing: kept.rawValue, placement: config.training.statePlacement.rawValue,
+        memory: memory, arenaBytes: arena.capacity + workers.scratchBytes, baseBytes: base.stepByteCount,
+        nodeBytes: try world.nodeBytes(memory, base: base.files.isEmpty ? 0 : base.stepByteCount),
         allRanks: (
             try world.allGather([Double(options.tokens) / seconds]).joined().reduce(0, +),
             try world.sum(memory)
@@ -132,6 +141,7 @@ private struct Bench {
     let decoder: Decoder
     let adapter: Adapter
     let workers: Workers
+    let placement: StatePlacement
     let setting: BenchmarkSetting
 
     init(_ config: RunConfig, _ options: BenchmarkOptions, _ world: Communicator) throws {
@@ -145,12 +155,14 @@ private struct Bench {
             let (adapter, adapterConfig) = try Session.adapter(of: config, for: base)
             return (adapter, adapterConfig.r)
         }
-        try AdapterStart(config, base, adapter).complete(on: workers, world)
         self.config = config
         self.workers = workers
-        self.adapter = adapter
+        placement = StatePlacement(config.training, world)
+        let placed = try placement.placed(adapter)
+        try AdapterStart(config, base, placed).complete(on: workers, placement, world)
+        self.adapter = placed
         decoder = Decoder(
-            base: base, adapter: adapter, positions: options.exampleTokens, precision: config.model.precision,
+            base: base, adapter: placed, positions: options.exampleTokens, precision: config.model.precision,
             labelSmoothing: config.training.labelSmoothing)
         setting = BenchmarkSetting(
             model: options.shape.map { "\($0.name) (random weights in bf16)" } ?? base.description,
@@ -171,6 +183,16 @@ private struct Bench {
 }
 
 extension Communicator {
+    /// What the ranks of this rank's node hold together beside files, and so many bytes of these, which they share.
+    fileprivate func nodeBytes(_ memory: ProcessMemory, base: Int) throws -> Int {
+        let all = try allGather([memory]).joined()
+        return zip(all, hostNames).reduce(base) { sum, rank in
+            let (memory, host) = rank
+            guard host == hostName else { return sum }
+            return sum + memory.proportionalAnonymousBytes + memory.proportionalSharedBytes
+        }
+    }
+
     /// The sums of what all ranks hold.
     fileprivate func sum(_ memory: ProcessMemory) throws -> ProcessMemory {
         try allGather([memory]).joined().reduce(ProcessMemory(rollup: "", status: "")) { $0 + $1 }

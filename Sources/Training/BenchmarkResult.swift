@@ -53,10 +53,16 @@ public struct BenchmarkResult: Sendable {
     public var shareOfGEMM: Double, shareOfBF16: Double
     /// Of the gradients of a step.
     public var sumCost: SumCost
+    /// What was kept for the backward pass and where the adapter's state stood, in the words of a config.
+    public var checkpointing: String, placement: String
     /// After the steps.
     public var memory: ProcessMemory
     /// Bytes of the arena and the workers' scratch memory.
     public var arenaBytes: Int
+    /// Bytes of the base that a step reads.
+    public var baseBytes: Int
+    /// What the ranks of rank 0's node hold together: the parts of anonymous and shared memory, and the base once.
+    public var nodeBytes: Int
     /// Sums over the ranks; `peakBytes` counts what ranks share more than once.
     public var allRanks: (tokensPerSecond: Double, memory: ProcessMemory)
 }

@@ -25,7 +25,7 @@ public func runEvaluation(
     let held = try HeldOutRows(session, world: world, threads: threads)
     let (data, rows) = (held.data, held.rows)
     let sizes = data.sizes(of: rows)
-    let cut = StepEngine.Cut(config.training)
+    let cut = StepEngine.Cut(session.config.training)
     let largest = cut.largest(sizes, chunk: StepEngine.Cut.evaluationChunk)
     if let warning = try slowPrecisionWarning(config, world), world.rank == 0 { report(.warning(warning)) }
     let decoder = Decoder(

@@ -10,9 +10,16 @@ extension Trainer {
     /// differences of the loss, and tells the size of every tensor and gradient. B = 0 would hide A from the loss, so that B is given small random
     /// values meanwhile. The norms of DoRA stay what they are for these, as gradients take them for constants, and magnitudes
     /// are near them, so that no output grows out of proportion.
+    /// Where ranks share the adapter, one of each node does so.
     /// - Parameter tell: gets the lines of the report.
-    /// - Throws: `SharedError` if an output is not finite or a gradient is wrong.
+    /// - Throws: the same `SharedError` on all ranks if an output is not finite or a gradient is wrong.
     func check(_ tell: (String) throws -> Void) throws {
+        try world.together {
+            if placement.writes { try checkHere(tell) }
+        }
+    }
+
+    private func checkHere(_ tell: (String) throws -> Void) throws {
         let adapter = session.adapter!
         let rows = plan.batch(0)
         let sizes = train.sizes(of: rows)

@@ -20,7 +20,13 @@ func availableMemory() -> Int? {
     if let own = groups.split(separator: "\n").first(where: { $0.hasPrefix("0::") })?.dropFirst(3) {
         let folder = "/sys/fs/cgroup" + own
         if let most = number(folder + "/memory.max"), let used = number(folder + "/memory.current") {
-            least = min(least ?? .max, max(0, most - used))
+            // Pages of files can be given back, as MemAvailable knows too.
+            let statistics = (try? String(contentsOfFile: folder + "/memory.stat", encoding: .utf8)) ?? ""
+            let files = statistics.split(separator: "\n").reduce(0) { sum, line in
+                let isFile = line.hasPrefix("active_file ") || line.hasPrefix("inactive_file ")
+                return sum + (isFile ? line.split(separator: " ").last.flatMap { Int($0) } ?? 0 : 0)
+            }
+            least = min(least ?? .max, max(0, most - used + files))
         }
     }
     return least

@@ -9,6 +9,8 @@ public struct ProcessMemory: Sendable, Equatable, BitwiseCopyable {
     public var proportionalBytes: Int
     /// Pages that no file backs: what the process would hold if another mapped the model too.
     public var anonymousBytes: Int
+    /// The process's parts of anonymous memory, and of memory that it shares with others and no file on a disk backs.
+    public var proportionalAnonymousBytes: Int, proportionalSharedBytes: Int
     /// The most that was ever resident.
     public var peakBytes: Int
 
@@ -30,6 +32,8 @@ public struct ProcessMemory: Sendable, Equatable, BitwiseCopyable {
         sharedBytes = bytes("Shared_Clean", "Shared_Dirty", "Shared_Hugetlb")
         proportionalBytes = bytes("Pss")
         anonymousBytes = bytes("Anonymous")
+        proportionalAnonymousBytes = bytes(pages["Pss_Anon"] == nil ? "Anonymous" : "Pss_Anon")
+        proportionalSharedBytes = bytes("Pss_Shmem")
         peakBytes = (kibibytes(status)["VmHWM"] ?? 0) << 10
     }
 
@@ -40,6 +44,8 @@ public struct ProcessMemory: Sendable, Equatable, BitwiseCopyable {
         sum.sharedBytes += b.sharedBytes
         sum.proportionalBytes += b.proportionalBytes
         sum.anonymousBytes += b.anonymousBytes
+        sum.proportionalAnonymousBytes += b.proportionalAnonymousBytes
+        sum.proportionalSharedBytes += b.proportionalSharedBytes
         sum.peakBytes += b.peakBytes
         return sum
     }

@@ -11,11 +11,11 @@ import WeightFiles
 
 /// A base model with its tokenizer, template and adapter, opened as a config says.
 struct Session {
-    let config: RunConfig
+    var config: RunConfig
     let base: BaseModel
     let tokenizer: Tokenizer
     let template: ChatTemplate?
-    let adapter: Adapter?
+    private(set) var adapter: Adapter?
     let adapterConfig: AdapterConfig?
 
     /// Which adapter a session has.
@@ -27,6 +27,7 @@ struct Session {
     }
 
     init(config: RunConfig, base: BaseModel, adapter source: AdapterSource) throws {
+        let config = config.completed(for: base.config)
         self.config = config
         self.base = base
         tokenizer = try Self.tokenizer(of: base)
@@ -52,6 +53,12 @@ struct Session {
         adapterConfig.loraDropout = config.lora.loraDropout
         adapterConfig.baseModelName = config.model.baseName ?? adapterConfig.baseModelName ?? base.name
         return (adapter, adapterConfig)
+    }
+
+    /// Moves the adapter to where the placement says; every rank must call this.
+    /// - Throws: the same `SharedError` on all ranks where those of a node cannot share memory.
+    mutating func placeAdapter(_ placement: StatePlacement) throws {
+        adapter = try adapter.map { try placement.placed($0) }
     }
 
     /// A session with the adapter of a folder, or none.

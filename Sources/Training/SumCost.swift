@@ -13,14 +13,15 @@ public struct SumCost: Sendable {
 
     /// Medians of measurements, of this rank.
     /// - Parameters:
-    ///   - layout: of the trained matrices.
+    ///   - sums: of the trained matrices; what they hold is lost.
     ///   - workers: as many threads as train.
     ///   - world: the ranks; each calls this.
     /// - Throws: `MPIError`.
-    init(_ layout: ParameterLayout, on workers: Workers, _ world: Communicator) throws {
+    init(_ sums: ExactSums, on workers: Workers, _ world: Communicator) throws {
+        let layout = sums.layout
+        // Zeros that are only read take no memory.
         let gradients = ParameterSlab(layout)
         let plain = ParameterSlab(layout)
-        let sums = ExactSums(layout)
         var times: [[Double]] = [[], [], [], []]
         for _ in 0..<7 {
             try world.barrier()

@@ -38,12 +38,10 @@ extension Trainer {
         }
         if heldOut != nil, progress.evaluatedSteps != progress.steps { try evaluate(report) }
         try saveNow(report)
-        if config.loadBestModelAtEnd, !bestValues.isEmpty {
-            // From here on there is no state to save but the adapter.
-            saver?.live.beginUpdate()
-            adapter.values.setBytes(bestValues)
-            saver?.live.endUpdate(nil)
-        }
+        // From here on there is no state to save but the adapter. Saving that takes memory in its turn.
+        engine.arena.giveBackMemory()
+        sums.giveBackMemory()
+        if config.loadBestModelAtEnd { try takeBest() }
         try saveAdapter(results, report)
         try report(
             .finished(
@@ -81,7 +79,7 @@ extension Trainer {
         let record = EvaluationRecord(step: progress.steps, loss: loss, perplexity: exp(loss), isBest: isBest)
         if isBest {
             progress.best = record
-            if config.loadBestModelAtEnd { bestValues = adapter.values.bytes }
+            if config.loadBestModelAtEnd, world.rank == 0 { bestValues = adapter.values.bytes }
             progress.evaluationsWithoutGain = 0
         } else {
             progress.evaluationsWithoutGain += 1
@@ -90,6 +88,15 @@ extension Trainer {
         progress.seconds += begin.duration(to: .now).seconds
         try report(.evaluated(record))
         return isBest
+    }
+
+    /// Puts the adapter of the best evaluation, where there is one, in the place of that of the last step.
+    private func takeBest() throws {
+        guard try world.broadcast([bestValues.isEmpty]) == [false] else { return }
+        saver?.live.beginUpdate()
+        if world.rank == 0 { adapter.values.setBytes(bestValues) }
+        saver?.live.endUpdate(nil)
+        try placement.broadcast(adapter.values)
     }
 
     // MARK: Saving

@@ -36,12 +36,17 @@ extension Trainer {
 
         let rate = schedule[step]
         var norm = Double.nan
-        // All that ranks wait for one another for comes before the update: while it lasts, nothing can be saved.
+        // All that takes ranks long to wait for comes before the update: while it lasts, nothing can be saved.
         let refusal = try refusal(of: result, step: step, rows: rows, dropout: dropout)
         if let refusal, config.onNonfinite == .stop { throw SharedError(exitCode: 1, description: refusal) }
         var waits = [result.waitSeconds, saveSeconds]
         try world.allReduceMax(&waits)
-        saver?.live.beginUpdate()
+        // No rank reads the adapter any more. Those of a node that share it go into the update together, and out of it.
+        if refusal == nil {
+            try placement.beginUpdate { saver?.live.beginUpdate() }
+        } else {
+            saver?.live.beginUpdate()
+        }
         progress.steps += 1
         do {
             if let refusal {
@@ -51,7 +56,7 @@ extension Trainer {
                 norm = optimizer.update(sums, learningRate: rate, on: engine.workers)
                 progress.updates += 1
                 progress.lastLoss = result.loss.mean
-                if adapter.values.hasNonFinite {
+                if try placement.endUpdate(isBad: adapter.values.hasNonFinite(in: optimizer.part)) {
                     throw SharedError(
                         exitCode: 1,
                         description: "step \(step + 1): the update left the range of fp32; lower "
@@ -94,7 +99,8 @@ extension Trainer {
             rank: world.rank, ranks: world.size, stop: stop.current, digest: notes.isAudited ? digest : 0)
     }
 
-    /// A number that tells the adapter, what PiSSA takes off the base and the moments from any others.
+    /// A number that tells the adapter, what PiSSA takes off the base and the moments from any others. Ranks that share adapter and
+    /// moments find the same of these, so that an audit compares nodes, or ranks where each has its own.
     var digest: UInt64 {
         ([adapter.values, optimizer.m, optimizer.v] + [adapter.initial].compactMap { $0 }).reduce(0) {
             ($0 << 21 | $0 >> 43) &+ $1.digest(on: engine.workers)

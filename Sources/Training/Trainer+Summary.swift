@@ -18,6 +18,9 @@ extension Trainer {
             lines.append("held out: \(heldOutRows.count) of the examples (data.eval_split)")
         }
         lines += partsReport
+        if isChosen {
+            lines.append("training.activation_checkpointing: auto takes \(config.activationCheckpointing.rawValue)")
+        }
         if data(longerThan: session.base.config.maxPositions) {
             lines.append(
                 "the longest example has more tokens than the \(session.base.config.maxPositions) positions that the model was "

@@ -8,6 +8,7 @@ import Tensors
 /// A run from its first step to its last.
 struct Trainer {
     let session: Session
+    let placement: StatePlacement
     let world: Communicator
     let train: TrainingData
     let heldOut: TrainingData?
@@ -17,6 +18,8 @@ struct Trainer {
     let schedule: LearningRateSchedule
     let totalSteps: Int
     let engine: StepEngine
+    /// Whether what is kept for the backward pass was chosen here (`activation_checkpointing: auto`).
+    let isChosen: Bool
     let isDebugging: Bool
     let stop: StopRequest
     let deadline: StopDeadline?
@@ -24,7 +27,7 @@ struct Trainer {
     let sums: ExactSums
     /// How far the run has come.
     var progress = RunProgress()
-    /// The adapter of the best evaluation, as `ParameterSlab.bytes`; empty if it is not to be kept.
+    /// On rank 0, the adapter of the best evaluation, as `ParameterSlab.bytes`; empty if it is not to be kept.
     var bestValues: [UInt8] = []
     /// Saves checkpoints, on rank 0 only.
     var saver: RunSaver?
@@ -38,8 +41,9 @@ struct Trainer {
     var config: TrainingConfig { session.config.training }
     var adapter: Adapter { session.adapter! }
 
-    init(_ session: Session, world: Communicator, options: RunOptions) throws {
-        self.session = session
+    init(_ given: Session, _ placement: StatePlacement, world: Communicator, options: RunOptions) throws {
+        var session = given
+        self.placement = placement
         self.world = world
         isDebugging = options.debug
         stop = options.stop
@@ -72,43 +76,35 @@ struct Trainer {
         schedule = LearningRateSchedule(config.training, totalSteps: totalSteps)
 
         let adapter = session.adapter!
-        optimizer = Optimizer(values: adapter.values, config: config.training)
+        optimizer = try Optimizer(values: adapter.values, config: config.training, placement: placement)
         sums = ExactSums(adapter.values.layout)
         let cut = StepEngine.Cut(config.training)
-        let decoder = Decoder(
-            base: session.base, adapter: adapter, positions: max(train.longest, heldOut?.longest ?? 1),
-            precision: config.model.precision,
-            checkpoints: config.training.activationCheckpointing == .block,
-            labelSmoothing: config.training.labelSmoothing)
-        let bytes = Self.arenaBytes(
-            decoder, plan, train, steps: totalSteps, heldOut: heldOut?.sizes(of: heldOutRows) ?? [], cut: cut,
-            hasDropout: config.lora.loraDropout > 0)
         let workers = Workers(count: threads)
         let board = world.board
         workers.onJob = { board.tick() }
-        let (longest, savesAll) = (
-            max(cut.microBatchTokens, train.longest), config.training.activationCheckpointing == .none
+        let decoder = Decoder(
+            base: session.base, adapter: adapter, positions: max(train.longest, heldOut?.longest ?? 1),
+            precision: config.model.precision, labelSmoothing: config.training.labelSmoothing)
+        let heldOutSizes = heldOut?.sizes(of: heldOutRows) ?? []
+        let largest = (
+            training: Self.largestPiece(plan, train, steps: totalSteps, cut: cut),
+            evaluation: cut.largest(heldOutSizes, chunk: StepEngine.Cut.evaluationChunk)
         )
-        try world.together {
-            if let refusal = memoryRefusal(
-                bytes + workers.scratchBytes, ranks: world.localSize, host: world.hostName,
-                available: availableMemory(), tokens: longest, savesAll: savesAll)
-            {
-                throw refusal
-            }
+        func bytes(_ decoder: Decoder) -> Int {
+            max(
+                decoder.trainingArenaBytes(largest.training, hasDropout: config.lora.loraDropout > 0),
+                decoder.evaluationArenaBytes(largest.evaluation))
         }
-        engine = StepEngine(decoder: decoder, workers: workers, arena: Arena(bytes: bytes), world: world, cut: cut)
-    }
-
-    /// What the largest micro-batch of any step or evaluation needs.
-    private static func arenaBytes(
-        _ decoder: Decoder, _ plan: BatchPlan, _ data: TrainingData, steps: Int, heldOut: [ExampleSize],
-        cut: StepEngine.Cut, hasDropout: Bool
-    ) -> Int {
-        let most = largestPiece(plan, data, steps: steps, cut: cut)
-        let held = cut.largest(heldOut, chunk: StepEngine.Cut.evaluationChunk)
-        return max(
-            decoder.trainingArenaBytes(most, hasDropout: hasDropout), decoder.evaluationArenaBytes(held))
+        let memory = MemoryNeed(decoder, workers, placement, world)
+        let (kept, arenaBytes) = try memory.choose(config.training.activationCheckpointing) {
+            bytes(decoder.keeping($0))
+        }
+        session.config.training.activationCheckpointing = kept.config
+        try memory.check(arenaBytes, tokens: max(cut.microBatchTokens, train.longest), kept)
+        engine = StepEngine(
+            decoder: decoder.keeping(kept), workers: workers, arena: Arena(bytes: arenaBytes), world: world, cut: cut)
+        isChosen = config.training.activationCheckpointing == .auto
+        self.session = session
     }
 
     /// The most tokens, trained tokens and segments of any micro-batch of the run. Of very long runs a bound: no micro-batch is

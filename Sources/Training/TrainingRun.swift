@@ -44,7 +44,9 @@ private func train(
     let config = try agreed(checkpoint?.completing(config) ?? config, world)
     try checkpoint?.checkConfig(config, options, world)
     let base = try openBase(config, world, report: report)
-    let session = try world.together { try Session(config: config, base: base, adapter: .config) }
+    var session = try world.together { try Session(config: config, base: base, adapter: .config) }
+    let placement = StatePlacement(config.training, world)
+    try session.placeAdapter(placement)
     let identity = try RunIdentity(session, world: world)
     try checkpoint?.checkIdentity(identity, options, world)
     let verification = BaseVerification(session.base, tick: world.board.tick, isOn: world.rank == 0)
@@ -54,14 +56,15 @@ private func train(
             if !options.acceptChanges { try checkpoint?.checkBase(sum) }
         }
     }
-    var trainer = try Trainer(session, world: world, options: options)
+    var trainer = try Trainer(session, placement, world: world, options: options)
+    session = trainer.session
     if let checkpoint {
         try checkpoint.load(into: &trainer, claim?.checkpoint)
     } else {
-        try AdapterStart(config, base, trainer.adapter).complete(on: trainer.engine.workers, world)
+        try AdapterStart(config, base, trainer.adapter).complete(on: trainer.engine.workers, placement, world)
     }
 
-    let configText = try options.configText(config)
+    let configText = try options.configText(session.config)
     results = try world.together { try claim?.prepare(configText: configText, ranks: world.size) }
     if let results {
         trainer.saver = RunSaver(

@@ -15,8 +15,9 @@ struct Bench: ParsableCommand {
 
             Steps on random tokens, every token trained, in the precision of model.dtype; before and after each step plain matrix \
             products on as many threads: single-precision (OpenBLAS), and the bf16 kernel on operands that are packed \
-            already. Figures are medians. Under mpirun every rank does the same at the same time, with nothing sent; the \
-            figures are rank 0's, and sums over the ranks.
+            already. Figures are medians. Under mpirun every rank does the same at the same time, with no gradients sent; the \
+            ranks of a node update the adapter together (training.state_placement). The figures are rank 0's, and sums over \
+            the ranks. training.activation_checkpointing and lora.lora_dropout are as in training.
 
             Model FLOPs count what the mathematics needs, two for each multiply-add, and what is computed twice once. For \
             each token: linear maps forward and for their input's gradient, 4 · outputs · inputs; A and B of rank r the same \
@@ -25,7 +26,8 @@ struct Bench: ParsableCommand {
             The lowest adapted layer's input, and what is below it, needs no gradient.
 
             Memory: pages that this process alone maps, and those that others map too (Linux's smaps_rollup). The part is \
-            the proportional set size, in which a page that n processes map counts 1/n; anonymous is what no file backs.
+            the proportional set size, in which a page that n processes map counts 1/n; anonymous is what no file backs. A node holds the parts of anonymous and shared memory of its ranks, \
+            and once the base that a step reads.
             """)
 
     @OptionGroup var options: ConfigOptions

@@ -20,6 +20,8 @@ extension ProcessMemory {
         object([
             ("private_bytes", integer(privateBytes)), ("shared_bytes", integer(sharedBytes)),
             ("pss_bytes", integer(proportionalBytes)), ("anonymous_bytes", integer(anonymousBytes)),
+            ("pss_anonymous_bytes", integer(proportionalAnonymousBytes)),
+            ("pss_shared_bytes", integer(proportionalSharedBytes)),
             ("peak_bytes", integer(peakBytes)),
         ])
     }
@@ -52,7 +54,9 @@ extension BenchmarkResult {
                         ("plain_add", .number(sumCost.plainAdding)),
                         ("plain_all_reduce", .number(sumCost.plainReducing)),
                     ])
-                ), ("arena_bytes", integer(arenaBytes)), ("memory", memory.json),
+                ), ("activation_checkpointing", .string(checkpointing)), ("state_placement", .string(placement)),
+                ("arena_bytes", integer(arenaBytes)), ("base_step_bytes", integer(baseBytes)),
+                ("node_bytes", integer(nodeBytes)), ("memory", memory.json),
                 (
                     "all_ranks",
                     object([

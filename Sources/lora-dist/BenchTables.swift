@@ -75,7 +75,12 @@ extension BenchmarkResult {
             memoryLine("private", own.privateBytes, all.privateBytes), memoryLine("shared", own.sharedBytes, nil),
             memoryLine("part (PSS)", own.proportionalBytes, all.proportionalBytes),
             memoryLine("anonymous", own.anonymousBytes, all.anonymousBytes),
+            memoryLine("part, anonymous", own.proportionalAnonymousBytes, all.proportionalAnonymousBytes),
+            memoryLine("part, shared memory", own.proportionalSharedBytes, all.proportionalSharedBytes),
             memoryLine("peak resident", own.peakBytes, nil), memoryLine("arena and scratch", arenaBytes, nil),
+            memoryLine("base that a step reads", baseBytes, nil),
+            line("a node, with its base", bytes(nodeBytes), "", widths: widths),
+            "activation_checkpointing: \(checkpointing), state_placement: \(placement)",
         ]
         return lines.map(trimmed).joined(separator: "\n")
     }

@@ -39,6 +39,27 @@ struct RankTests {
         #expect(try world.allGather([world.rank]) == (0..<world.size).map { [$0] })
     }
 
+    /// Each rank writes a part of what all ranks of the node read, over several rounds; then rank 0's bytes take its place.
+    @Test func nodeMemory() throws {
+        let count = 100_003
+        let memory = try #require(try world.makeNodeMemory(byteCount: count * 8))
+        #expect(memory.bytes.count >= count * 8 && memory.bytes.allSatisfy { $0 == 0 })
+        try world.nodeBarrier()
+        let words = memory.bytes.bindMemory(to: Int64.self)
+        for round in 0..<3 {
+            for element in stride(from: world.localRank, to: count, by: world.localSize) {
+                words[element] = value(item: round, element: element)
+            }
+            try world.nodeBarrier()
+            #expect((0..<count).allSatisfy { words[$0] == value(item: round, element: $0) })
+            #expect(try world.nodeMax(Int64(world.localRank)) == Int64(world.localSize - 1))
+        }
+        if world.rank == 0 { words[count - 1] = 7 }
+        try world.broadcastToNodes(UnsafeMutableRawBufferPointer(rebasing: memory.bytes[..<(count * 8)]))
+        #expect(words[count - 1] == 7 && words[1] == value(item: 2, element: 1))
+        try world.nodeBarrier()
+    }
+
     /// Twelve items, each a term of every element, dealt to the ranks: the sums are those of all twelve.
     @Test(arguments: [0, 1, 1000, 2 * (16 << 20) / 8 + 5])
     func sumsAreTheSameBitsForAnySplit(count: Int) throws {

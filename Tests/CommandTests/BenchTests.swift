@@ -26,7 +26,10 @@ extension ProgramTests {
         private static let setting = [
             "model", "dtype", "ranks", "threads", "tokens", "r", "trainable_parameters", "library",
         ]
-        private static let memory = ["private_bytes", "shared_bytes", "pss_bytes", "anonymous_bytes", "peak_bytes"]
+        private static let memory = [
+            "private_bytes", "shared_bytes", "pss_bytes", "anonymous_bytes", "pss_anonymous_bytes", "pss_shared_bytes",
+            "peak_bytes",
+        ]
         private static let result: [String] = {
             var keys = setting
             keys += ["example_tokens", "seconds", "shortest_seconds", "longest_seconds", "tokens_per_second"]
@@ -35,7 +38,7 @@ extension ProgramTests {
             keys += ["model_flops_per_second", "sgemm_flops_per_second", "bf16_flops_per_second"]
             keys += ["share_of_sgemm", "share_of_bf16"]
             keys += ["exact_add", "exact_all_reduce", "plain_add", "plain_all_reduce"].map { "sum_seconds.\($0)" }
-            keys += ["arena_bytes"]
+            keys += ["activation_checkpointing", "state_placement", "arena_bytes", "base_step_bytes", "node_bytes"]
             keys += memory.map { "memory.\($0)" }
             keys += ["all_ranks.tokens_per_second"]
             keys += memory.map { "all_ranks.memory.\($0)" }
@@ -73,6 +76,32 @@ extension ProgramTests {
             #expect(all > own, "\(own) of \(all)")
             let memory = (json["memory"]!, json["all_ranks"]!["memory"]!)
             for name in Self.memory { #expect(memory.1[name]!.int! > memory.0[name]!.int! * 3 / 2, "\(name)") }
+        }
+
+        /// What is kept for the backward pass decides the arena, and the state stands once on a node, where it is asked for.
+        @Test func memoryAsInTraining() throws {
+            func json(_ settings: String..., ranks: Int? = nil) throws -> JSON {
+                let outcome = try run(
+                    ["bench", "--model", "model", "--json", "--set", "lora.r=64"] + settings.flatMap { ["--set", $0] }
+                        + short,
+                    ranks: ranks, in: tiny.path)
+                #expect(outcome.exitCode == 0, "\(outcome)")
+                return try JSON(parsing: outcome.stdout)
+            }
+            let all = try ["none", "selective", "block"].map { try json("training.activation_checkpointing=\($0)") }
+            #expect(all.map { $0["activation_checkpointing"]?.string } == ["none", "selective", "block"])
+            let arenas = all.map { $0["arena_bytes"]!.int! }
+            #expect(arenas[2] < arenas[1] && arenas[1] < arenas[0], "\(arenas)")
+            let node = all[0]["node_bytes"]!.int! - all[0]["base_step_bytes"]!.int!
+            #expect(all[0]["base_step_bytes"]!.int! > 0)
+            let own = ["pss_anonymous_bytes", "pss_shared_bytes"].reduce(0) { $0 + all[0]["memory"]![$1]!.int! }
+            #expect(node == own)
+            let (shared, separate) = (
+                try json(ranks: 2), try json("training.state_placement=private", ranks: 2)
+            )
+            let state = 12 * all[0]["trainable_parameters"]!.int!
+            let found = [shared, separate].map { $0["all_ranks"]!["memory"]!["pss_shared_bytes"]!.int! }
+            #expect(found[0] >= found[1] + state * 9 / 10, "\(found), \(state)")
         }
 
         @Test func tablesAreNarrow() throws {

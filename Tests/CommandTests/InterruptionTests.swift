@@ -135,11 +135,13 @@ extension ProgramTests {
             #expect(stopped.exitCode == 3 && stopped.stderr.contains("could not be saved"), "\(stopped)")
         }
 
-        /// A bit of the adapter is flipped in the memory of one rank: the audit names it.
+        /// A bit of the adapter is flipped in the memory of one rank, where each has its own: the audit names it.
         @Test func flippedBit() throws {
             let first = try Launch(
-                arguments + ["--set", "training.audit_steps=10", "--set", "training.max_steps=10000000"], ranks: 3,
-                in: tiny.path)
+                arguments
+                    + [
+                        "training.audit_steps=10", "training.max_steps=10000000", "training.state_placement=private",
+                    ].flatMap { ["--set", $0] }, ranks: 3, in: tiny.path)
             try first.wait { checkpoints.count > 1 && first.ranks.count == 3 }
             let rank = first.ranks[2]
             kill(rank, SIGSTOP)

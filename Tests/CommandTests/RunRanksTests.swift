@@ -51,14 +51,69 @@ import Testing
         ])
     }
 
-    /// Keeping less for the backward pass takes less memory and gives the same bits.
+    /// Keeping less for the backward pass takes less memory and gives the same bits; what is chosen where nobody says it stands in
+    /// the config.
     @Test(arguments: ["fp32", "bf16"]) func checkpointingChangesNothing(_ dtype: String) throws {
-        try tiny.trains(settings + ["model.dtype=\(dtype)"], into: "all")
-        try tiny.trains(settings + ["model.dtype=\(dtype)", "training.activation_checkpointing=block"], into: "block")
-        #expect(try tiny.adapter("block") == tiny.adapter("all"))
-        #expect(try comparable("block") == comparable("all"))
-        let arenas = try ["all", "block"].map { try tiny.events(of: "started", $0)[0]["arena_bytes"]!.int! }
-        #expect(arenas[1] < arenas[0], "\(arenas)")
+        let choices = ["none", "selective", "block", "auto"]
+        for choice in choices {
+            try tiny.trains(
+                settings + ["model.dtype=\(dtype)", "training.activation_checkpointing=\(choice)"], into: choice,
+                ranks: choice == "auto" ? 2 : nil)
+            #expect(try tiny.adapter(choice) == tiny.adapter("none"), "\(choice)")
+            #expect(try comparable(choice) == comparable("none"), "\(choice)")
+        }
+        let arenas = try choices.map { try tiny.events(of: "started", $0)[0]["arena_bytes"]!.int! }
+        #expect(arenas[2] < arenas[1] && arenas[1] < arenas[0], "\(arenas)")
+        // A tiny model fits as it is.
+        #expect(arenas[3] == arenas[0], "\(arenas)")
+        #expect(String(decoding: try tiny.bytes("auto/config.yaml"), as: UTF8.self).contains("_checkpointing: none\n"))
+    }
+
+    /// What is chosen by the model's shape stands in the config, and a resumed run keeps it.
+    @Test func microBatchByShape() throws {
+        let automatic = settings + ["training.micro_batch_tokens=auto", "training.activation_checkpointing=auto"]
+        try tiny.trains(settings + ["training.micro_batch_tokens=2048"], into: "given")
+        try tiny.trains(automatic + ["training.save_steps=4"], into: "run")
+        #expect(try tiny.adapter() == tiny.adapter("given"))
+        #expect(
+            String(decoding: try tiny.bytes("run/config.yaml"), as: UTF8.self).contains("micro_batch_tokens: 2048\n"))
+        for name in ["adapter", "checkpoints/step-8"] {
+            try FileManager.default.removeItem(atPath: "\(tiny.path)/run/\(name)")
+        }
+        let outcome = try run(
+            ["train", "--config", "good.yaml", "--resume", "auto"] + automatic.flatMap { ["--set", $0] }, in: tiny.path)
+        #expect(outcome.exitCode == 0 && outcome.stderr.contains("after step 4 of 8"), "\(outcome)")
+        #expect(try tiny.adapter() == tiny.adapter("given"))
+    }
+
+    /// Adapter and moments once for all ranks of a node, or each rank its own: the same bits, and a run goes on from the one with the
+    /// other, the best adapter with it.
+    @Test func placementChangesNothing() throws {
+        let settings = settings + ["training.load_best_model_at_end=true", "training.loraplus_lr_ratio=4"]
+        try tiny.trains(settings, into: "alone")
+        for (ranks, placement) in [(1, "node_shared"), (3, "node_shared"), (4, "node_shared"), (3, "private")] {
+            let folder = "\(placement)\(ranks)"
+            let more = settings + ["training.state_placement=\(placement)"]
+            try tiny.trains(more, into: folder, ranks: ranks)
+            #expect(try tiny.adapter(folder) == tiny.adapter("alone"), "\(folder): the adapter differs")
+            #expect(try comparable(folder) == comparable("alone"), "\(folder): metrics.jsonl differs")
+        }
+        for (first, then) in [("private", "node_shared"), ("node_shared", "private")] {
+            let folder = "\(first)-\(then)"
+            try tiny.trains(
+                settings + ["training.state_placement=\(first)", "training.save_steps=4"], into: folder, ranks: 2)
+            for name in ["adapter", "checkpoints/step-8"] {
+                try FileManager.default.removeItem(atPath: "\(tiny.path)/\(folder)/\(name)")
+            }
+            let outcome = try run(
+                ["train", "--config", "good.yaml", "--resume", "auto"]
+                    + (settings + ["training.state_placement=\(then)", "output.dir=\(folder)"]).flatMap {
+                        ["--set", $0]
+                    },
+                ranks: 3, in: tiny.path)
+            #expect(outcome.exitCode == 0 && outcome.stderr.contains("after step 4 of 8"), "\(outcome)")
+            #expect(try tiny.adapter(folder) == tiny.adapter("alone"), "\(folder): the adapter differs")
+        }
     }
 
     @Test func otherSeedsAndDropoutsDiffer() throws {

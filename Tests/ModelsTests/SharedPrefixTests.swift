@@ -74,9 +74,9 @@ import Testing
         let (shared, unshared) = (batch(shares: true), batch(shares: false))
         #expect(unshared.tokens.count == shared.tokens.count + 2 * 17 + 21)
         for (precision, tolerance) in [(Precision.fp32, 1e-5), (.bf16, 0.03)] {
-            for checkpoints in [false, true] {
+            for checkpointing in Decoder.Checkpointing.allCases {
                 let decoder = Decoder(
-                    base: base, adapter: adapter, positions: 64, precision: precision, checkpoints: checkpoints)
+                    base: base, adapter: adapter, positions: 64, precision: precision, checkpointing: checkpointing)
                 let (found, wanted) = (train(shared, decoder, adapter), train(unshared, decoder, adapter))
                 #expect(found.loss.tokens == wanted.loss.tokens && found.loss == found.evaluated)
                 #expect(abs(found.loss.mean - wanted.loss.mean) <= tolerance * wanted.loss.mean)

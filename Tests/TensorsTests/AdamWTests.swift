@@ -63,4 +63,47 @@ import Testing
             return values.bytes + m.bytes + v.bytes
         }
     }
+
+    /// An update of two entries with rates of their own, by parts that cut them anywhere, is that of the whole; elements of no part
+    /// stay as they are.
+    @Test(arguments: [[0, 16, 48, 90_000, 100_007], [0, 100_007], [0, 33_328, 66_672, 100_007]])
+    func byParts(_ cuts: [Int]) {
+        var layout = ParameterLayout()
+        _ = layout.append("a", rows: 1, columns: 70_003)
+        _ = layout.append("b", rows: 1, columns: 30_004)
+        var random = Seeded(5)
+        let sums = ExactSums(layout)
+        let arena = Arena(bytes: layout.count * 4)
+        let workers = Workers(count: 2)
+        for entry in 0..<2 {
+            let gradient = arena.matrix(1, layout.entries[entry].columns)
+            gradient.copy(from: random.floats(gradient.columns))
+            sums.add(gradient, to: entry..<entry + 1, on: workers)
+        }
+        let start = (0..<2).map { random.floats(layout.entries[$0].columns) }
+        let owner = NSObject()
+        func updated(_ parts: [Range<Int>]) -> [UInt8] {
+            // Slabs over memory that another holds are slabs like others.
+            let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: layout.count * 4, alignment: 64)
+            defer { memory.deallocate() }
+            let values = ParameterSlab(layout, in: memory, owner: owner)
+            let (m, v) = (ParameterSlab(layout), ParameterSlab(layout))
+            for entry in 0..<2 { values[entry].copy(from: start[entry]) }
+            for step in 1...3 {
+                let update = AdamWStep(
+                    learningRate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.1, step: step,
+                    gradientFactor: 0.5)
+                for part in parts {
+                    update.apply(
+                        sums, values: values, m: m, v: v, rateFactor: { $0 == 0 ? 1 : 16 }, part: part, on: workers)
+                }
+            }
+            return values.bytes + m.bytes + v.bytes
+        }
+        let whole = updated([0..<layout.count])
+        #expect(updated(zip(cuts, cuts.dropFirst()).map { $0..<$1 }) == whole)
+        let half = updated([0..<50_000])
+        #expect(Array(half[..<200_000]) == Array(whole[..<200_000]))
+        #expect(Array(half[200_000..<280_012]) == start[0][50_000...].withUnsafeBytes { Array($0) })
+    }
 }

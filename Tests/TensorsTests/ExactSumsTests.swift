@@ -2,6 +2,24 @@ import Tensors
 import Testing
 
 @Suite struct ExactSumsTests {
+    /// Memory that was given back is zero, and there again when it is written.
+    @Test func memoryGivenBack() {
+        var layout = ParameterLayout()
+        for name in ["a", "b"] { _ = layout.append(name, rows: 501, columns: 703) }
+        let sums = ExactSums(layout)
+        let arena = Arena(bytes: 501 * 703 * 4)
+        let workers = Workers(count: 1)
+        for _ in 0..<2 {
+            let gradient = arena.matrix(501, 703)
+            gradient.fill(0.5)
+            for entry in 0..<2 { sums.add(gradient, to: entry..<entry + 1, on: workers) }
+            #expect((0..<2).allSatisfy { sums.values(entry: $0).allSatisfy { $0 == 0.5 } })
+            arena.giveBackMemory()
+            sums.giveBackMemory()
+            #expect((0..<2).allSatisfy { sums.values(entry: $0).allSatisfy { $0 == 0 } } && sums.takePiece() == .init())
+        }
+    }
+
     private func makeSums(_ rows: Int, _ columns: Int) -> ExactSums {
         var layout = ParameterLayout()
         _ = layout.append("first", rows: 1, columns: columns)

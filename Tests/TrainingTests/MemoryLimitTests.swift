@@ -1,3 +1,5 @@
+import Collectives
+import Models
 import Testing
 
 @testable import Training
@@ -18,6 +20,28 @@ import Testing
                 + "where 6.00 GiB are free; lower it (or data.max_length, if a single example is that long), start fewer "
                 + "ranks a node, or set training.activation_checkpointing: block")
         #expect(refusal(1 << 40, ranks: 1, available: 0, savesAll: false)?.contains("checkpointing") == false)
+    }
+
+    /// The first that fits into nine tenths of what is free, beside the base, sums and moments; what the config says is not asked.
+    @Test func choosesWhatFits() throws {
+        let world = Communicator.alone()
+        let need = MemoryNeed(
+            scratchBytes: 100, parameters: 1000, baseBytes: 50_000, StatePlacement(TrainingConfig(), world), world)
+        let arenas: [Decoder.Checkpointing: Int] = [.none: 30_000, .selective: 20_000, .block: 5000]
+        func choice(_ wish: TrainingConfig.ActivationCheckpointing, _ available: Int?) throws -> Decoder.Checkpointing {
+            let choice = try need.choose(wish, available: available) { arenas[$0]! }
+            #expect(choice.arenaBytes == arenas[choice.kept])
+            return choice.kept
+        }
+        let all = need.nodeBytes(arena: 30_000, ranks: 1)
+        #expect(all == 50_000 + 30_000 + 100 + 16_000)
+        #expect(need.nodeBytes(arena: 30_000, ranks: 3) == 50_000 + 3 * (30_000 + 100 + 8000) + 8000)
+        #expect(try choice(.auto, nil) == .none)
+        #expect(try choice(.auto, all * 10 / 9 + 10) == .none)
+        #expect(try choice(.auto, all * 10 / 9 - 10) == .selective)
+        #expect(try choice(.auto, (all - 10_000) * 10 / 9 - 10) == .block)
+        #expect(try choice(.auto, 0) == .block)
+        #expect(try choice(.none, 0) == .none && choice(.selective, nil) == .selective)
     }
 
     @Test func knowsWhatIsFree() throws {

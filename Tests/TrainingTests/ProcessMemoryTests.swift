@@ -8,6 +8,7 @@ import Testing
         Rss:               10000 kB
         Pss:                7000 kB
         Pss_Anon:           4000 kB
+        Pss_Shmem:           750 kB
         Shared_Clean:       3000 kB
         Shared_Dirty:        500 kB
         Private_Clean:      2000 kB
@@ -21,11 +22,16 @@ import Testing
         #expect(memory.sharedBytes == 3500 << 10)
         #expect(memory.proportionalBytes == 7000 << 10)
         #expect(memory.anonymousBytes == 4600 << 10)
+        #expect(memory.proportionalAnonymousBytes == 4000 << 10 && memory.proportionalSharedBytes == 750 << 10)
         #expect(memory.peakBytes == 12_000 << 10)
         let twice = memory + memory
         #expect(twice.privateBytes == 13_000 << 10 && twice.sharedBytes == 7000 << 10)
         #expect(twice.proportionalBytes == 14_000 << 10 && twice.anonymousBytes == 9200 << 10)
         #expect(twice.peakBytes == 24_000 << 10)
+        #expect(twice.proportionalAnonymousBytes == 8000 << 10 && twice.proportionalSharedBytes == 1500 << 10)
+        // Older kernels do not tell parts of anonymous memory, which few processes share.
+        let old = ProcessMemory(rollup: Self.rollup.replacing("Pss_", with: "Other_"), status: "")
+        #expect(old.proportionalAnonymousBytes == 4600 << 10 && old.proportionalSharedBytes == 0)
     }
 
     @Test func whatIsNotThereCountsNothing() {

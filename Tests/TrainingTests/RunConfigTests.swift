@@ -1,5 +1,6 @@
 import Foundation
 import JSONText
+import Models
 import Testing
 
 @testable import Training
@@ -18,7 +19,7 @@ import Testing
                 + #""long_examples": "truncate", "shuffle": true}, "training": "#
                 + #"{"learning_rate": 0.0002, "loraplus_lr_ratio": 1.0, "lr_scheduler_type": "linear", "warmup_steps": 0, "num_train_epochs": 3.0, "#
                 + #""global_batch_size": 16, "micro_batch_tokens": 2048, "micro_batches_per_step": 4, "#
-                + #""activation_checkpointing": "none", "share_prefix": true, "weight_decay": 0.0, "neftune_noise_alpha": 0.0, "label_smoothing_factor": 0.0, "max_grad_norm": 1.0, "adam_beta1": 0.9, "adam_beta2": 0.999, "#
+                + #""activation_checkpointing": "auto", "state_placement": "node_shared", "share_prefix": true, "weight_decay": 0.0, "neftune_noise_alpha": 0.0, "label_smoothing_factor": 0.0, "max_grad_norm": 1.0, "adam_beta1": 0.9, "adam_beta2": 0.999, "#
                 + #""adam_epsilon": 1e-08, "seed": 42, "logging_steps": 10, "save_steps": 500, "#
                 + #""save_on_best": false, "on_save_error": "warn", "on_nonfinite": "stop", "audit_steps": 100, "#
                 + #""collective_timeout": 300.0, "stop_grace": 20.0, "#
@@ -29,7 +30,7 @@ import Testing
 
     @Test func everyKeyIsReadAndWrittenBack() throws {
         let text = #"""
-            {"model": {"path": "m", "base_name": "b", "dtype": "fp32", "quantization": "nf4"}, "lora": {"r": 8, "lora_alpha": 4.0, "lora_dropout": 0.1, "target_modules": ["q_proj", "v_proj"], "use_rslora": true, "use_dora": true, "init_lora_weights": "pissa_niter_4", "rank_pattern": {"q_proj": 3}, "alpha_pattern": {"[kv]_proj": 2.5}, "layers_to_transform": [0, 2], "exclude_modules": ["k_proj"], "bias": "lora_only", "modules_to_save": ["embed_tokens", "lm_head"]}, "data": {"train": ["a", "b"], "eval": "c", "chat_template": "t", "max_length": 77, "long_examples": "drop", "train_on": "last_assistant", "columns": {"prompt": "question"}, "template_date": "2024-02-29", "shuffle": false}, "training": {"learning_rate": 0.001, "loraplus_lr_ratio": 4.0, "lr_scheduler_type": "constant_with_warmup", "warmup_steps": 0.03, "num_train_epochs": 0.5, "max_steps": 9, "global_batch_size": 7, "micro_batch_tokens": 100, "micro_batches_per_step": 2, "activation_checkpointing": "block", "share_prefix": false, "weight_decay": 0.01, "neftune_noise_alpha": 5.0, "label_smoothing_factor": 0.1, "max_grad_norm": 0.0, "adam_beta1": 0.8, "adam_beta2": 0.99, "adam_epsilon": 1e-06, "seed": 0, "logging_steps": 1, "eval_steps": 5, "save_steps": 6, "save_total_limit": 3, "save_on_best": true, "on_save_error": "stop", "on_nonfinite": "skip", "audit_steps": 7, "collective_timeout": 9.5, "stop_grace": 1.5, "early_stopping_patience": 2, "load_best_model_at_end": true, "threads": 3}, "output": {"dir": "o", "save_pissa_as": "pissa", "adapter_dtype": "bfloat16"}}
+            {"model": {"path": "m", "base_name": "b", "dtype": "fp32", "quantization": "nf4"}, "lora": {"r": 8, "lora_alpha": 4.0, "lora_dropout": 0.1, "target_modules": ["q_proj", "v_proj"], "use_rslora": true, "use_dora": true, "init_lora_weights": "pissa_niter_4", "rank_pattern": {"q_proj": 3}, "alpha_pattern": {"[kv]_proj": 2.5}, "layers_to_transform": [0, 2], "exclude_modules": ["k_proj"], "bias": "lora_only", "modules_to_save": ["embed_tokens", "lm_head"]}, "data": {"train": ["a", "b"], "eval": "c", "chat_template": "t", "max_length": 77, "long_examples": "drop", "train_on": "last_assistant", "columns": {"prompt": "question"}, "template_date": "2024-02-29", "shuffle": false}, "training": {"learning_rate": 0.001, "loraplus_lr_ratio": 4.0, "lr_scheduler_type": "constant_with_warmup", "warmup_steps": 0.03, "num_train_epochs": 0.5, "max_steps": 9, "global_batch_size": 7, "micro_batch_tokens": 100, "micro_batches_per_step": 2, "activation_checkpointing": "block", "state_placement": "private", "share_prefix": false, "weight_decay": 0.01, "neftune_noise_alpha": 5.0, "label_smoothing_factor": 0.1, "max_grad_norm": 0.0, "adam_beta1": 0.8, "adam_beta2": 0.99, "adam_epsilon": 1e-06, "seed": 0, "logging_steps": 1, "eval_steps": 5, "save_steps": 6, "save_total_limit": 3, "save_on_best": true, "on_save_error": "stop", "on_nonfinite": "skip", "audit_steps": 7, "collective_timeout": 9.5, "stop_grace": 1.5, "early_stopping_patience": 2, "load_best_model_at_end": true, "threads": 3}, "output": {"dir": "o", "save_pissa_as": "pissa", "adapter_dtype": "bfloat16"}}
             """#
         #expect(try config(text).tree.text() == text)
         let known = ConfigKeys.sections.flatMap { section in section.keys.map { "\(section.name).\($0)" } }
@@ -102,6 +103,15 @@ import Testing
         ),
         ("model", "dtype", "\"float16\"", "found \"float16\", expected auto, fp32 or bf16"),
         ("model", "path", "\"\"", "found \"\", expected the path of a Hugging Face model folder or a GGUF file"),
+        ("training", "micro_batch_tokens", "0", "found 0, expected a whole number of at least 1, or auto"),
+        (
+            "training", "micro_batch_tokens", "\"many\"",
+            "found \"many\", expected a whole number of at least 1, or auto"
+        ),
+        (
+            "training", "activation_checkpointing", "\"full\"",
+            "found \"full\", expected auto, none, selective or block"
+        ), ("training", "state_placement", "true", "found true, expected node_shared or private"),
         ("data", "train", "[1]", "found [1], expected the path of a JSONL file, or a list of them"),
         ("data", "eval_split", "1", "found 1, expected a number above 0 and below 1"),
         ("data", "max_length", "1", "found 1, expected a whole number from 2 to 262144"),
@@ -133,13 +143,24 @@ import Testing
                 + "training.micro_batch_tokens bounds the memory)"
         ),
         ("training.warmup_ratio", "not a key here; use training.warmup_steps (below 1 it is a share of all steps)"),
-        ("training.gradient_checkpointing", "not a key here; remove it: training.micro_batch_tokens bounds the memory"),
+        ("training.gradient_checkpointing", "not a key here; use training.activation_checkpointing"),
     ])
     func refusesUnknownKeys(path: String, reason: String) {
         let keys = path.split(separator: ".")
         let error = #expect(throws: ConfigError.self) { try config("{\"\(keys[0])\": {\"\(keys[1])\": 1}}") }
         let shown = reason.hasPrefix("unknown section") ? String(keys[0]) : path
         #expect(error?.description == "\(shown): \(reason)")
+    }
+
+    /// What depends on the model's shape alone is chosen by it, and a config that says it stays.
+    @Test func microBatchByShape() throws {
+        let automatic = try config(#"{"training": {"micro_batch_tokens": "auto"}}"#)
+        #expect(automatic.tree["training"]?["micro_batch_tokens"]?.string == "auto")
+        #expect(try RunConfig(tree: automatic.tree) == automatic)
+        let found = KnownShape.all.map { automatic.completed(for: $0.config).training.microBatchTokens }
+        #expect(found == [2048, 1024, 1024, 512], "\(KnownShape.all.map(\.name))")
+        let given = try config(#"{"training": {"micro_batch_tokens": 77}}"#)
+        #expect(KnownShape.all.allSatisfy { given.completed(for: $0.config) == given })
     }
 
     @Test func everyAdviceNamesARealKey() {

@@ -38,6 +38,43 @@ import Testing
     }
 }
 
+@Suite struct LiveStateTests {
+    /// While an update is under way, slabs are neither old nor new: nothing is saved, and whoever waits does not wait for ever.
+    @Test func halfAnUpdateIsNotSaved() throws {
+        let live = LiveState()
+        let (began, end) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+        let ended = DispatchSemaphore(value: 0)
+        let thread = Thread {
+            live.beginUpdate()
+            began.signal()
+            end.wait()
+            live.endUpdate(nil)
+            ended.signal()
+        }
+        thread.start()
+        began.wait()
+        let error = #expect(throws: SharedError.self) { try live.saveAndKeep(patience: 0.1) }
+        #expect(error?.exitCode == 1 && error?.description.contains("half changed") == true)
+        end.signal()
+        ended.wait()
+        #expect(try live.saveAndKeep(patience: 0.1) == nil)
+    }
+}
+
+@Suite struct StatePlacementTests {
+    /// Parts follow each other, begin at whole cache lines, and are all there is.
+    @Test(arguments: [0, 1, 15, 16, 17, 100, 4_884_480, 167_772_160]) func parts(_ count: Int) {
+        for ranks in 1...7 {
+            let parts = (0..<ranks).map { StatePlacement.part(of: count, rank: $0, ranks: ranks) }
+            #expect(parts.first?.lowerBound == 0 && parts.last?.upperBound == count)
+            #expect(zip(parts, parts.dropFirst()).allSatisfy { $0.upperBound == $1.lowerBound })
+            #expect(parts.dropFirst().allSatisfy { $0.isEmpty || $0.lowerBound % 16 == 0 })
+            let sizes = parts.map(\.count)
+            #expect(sizes.max()! - sizes.min()! <= 32)
+        }
+    }
+}
+
 @Suite struct StepNotesTests {
     @Test func strangers() {
         typealias Told = StepNotes.Told

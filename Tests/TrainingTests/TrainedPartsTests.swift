@@ -90,9 +90,9 @@ import WeightFiles
             batch.append(tokens: row.tokens, labels: row.labels, key: UInt32(key))
         }
         let trained = part.json["gradient"]!["trained"]!.int!
-        for checkpoints in [false, true] {
+        for checkpointing in Decoder.Checkpointing.allCases {
             let decoder = Decoder(
-                base: part.base, adapter: part.adapter, positions: 64, checkpoints: checkpoints,
+                base: part.base, adapter: part.adapter, positions: 64, checkpointing: checkpointing,
                 labelSmoothing: part.smoothing)
             let sums = ExactSums(part.adapter.values.layout)
             let arena = Arena(bytes: decoder.trainingArenaBytes(MicroBatchSize(batch), hasDropout: false))

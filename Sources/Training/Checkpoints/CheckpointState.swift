@@ -62,8 +62,8 @@ extension RunConfig {
         "training.num_train_epochs", "training.max_steps", "training.logging_steps", "training.eval_steps",
         "training.save_steps", "training.save_total_limit", "training.save_on_best", "training.on_save_error",
         "training.audit_steps", "training.collective_timeout", "training.stop_grace", "training.threads",
-        "training.early_stopping_patience", "training.activation_checkpointing", "training.on_nonfinite", "output.dir",
-        "output.save_pissa_as", "output.adapter_dtype",
+        "training.early_stopping_patience", "training.activation_checkpointing", "training.state_placement",
+        "training.on_nonfinite", "output.dir", "output.save_pissa_as", "output.adapter_dtype",
     ]
 
     /// The keys whose values differ from those of a checkpoint's config and that decide what a step computes, with both values.

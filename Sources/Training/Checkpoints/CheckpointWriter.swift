@@ -132,9 +132,7 @@ final class CheckpointWriter: Sendable {
             sources(names.map { "m." + $0 }, content.m) + sources(names.map { "v." + $0 }, content.v),
             CheckpointFolder.momentsName)
         if !content.best.isEmpty {
-            let best = ParameterSlab(content.values.layout)
-            best.setBytes(content.best)
-            try write(sources(names, best), CheckpointFolder.bestName)
+            try write(sources(names, content.best, content.values.layout), CheckpointFolder.bestName)
         }
         if let initial = content.initial {
             try write(sources(names, initial), PEFTFolder.initialName)
@@ -151,8 +149,20 @@ final class CheckpointWriter: Sendable {
         try FileSystem.flushFolder(path)
     }
 
+    private static func sources(
+        _ names: [String], _ bytes: [UInt8], _ layout: ParameterLayout
+    ) -> [SafetensorsWriter.Source] {
+        layout.entries.indices.map { index in
+            let entry = layout.entries[index]
+            let range = 4 * entry.offset..<4 * (entry.offset + entry.count)
+            return unsafe SafetensorsWriter.Source(name: names[index], shape: Adapter.shape(of: entry)) { body in
+                try unsafe bytes.withUnsafeBytes { try unsafe body(UnsafeRawBufferPointer(rebasing: $0[range])) }
+            }
+        }
+    }
+
     private static func sources(_ names: [String], _ slab: ParameterSlab) -> [SafetensorsWriter.Source] {
-        names.indices.map { index in
+        slab.layout.entries.indices.map { index in
             let entry = slab.layout.entries[index]
             return unsafe SafetensorsWriter.Source(name: names[index], shape: Adapter.shape(of: entry)) { body in
                 try unsafe slab.withBytes(entry: index, body)

@@ -21,7 +21,8 @@ struct Resumption {
         state = try CheckpointState(text: text, file: self.path)
     }
 
-    /// A config with what the checkpoint's run has chosen by itself: the date that templates print, and the precision.
+    /// A config with what the checkpoint's run has chosen by itself: the date that templates print, the precision, what is kept for
+    /// the backward pass, and the most tokens of a micro-batch.
     func completing(_ config: RunConfig) -> RunConfig {
         var config = config
         if config.data.templateDate == nil { config.data.templateDate = state.config["data"]?["template_date"]?.string }
@@ -29,6 +30,18 @@ struct Resumption {
             let dtype = state.config["model"]?["dtype"]?.string.flatMap(ModelConfig.Precision.init(rawValue:))
         {
             config.model.dtype = dtype
+        }
+        let training = state.config[TrainingConfig.name]
+        if config.training.activationCheckpointing == .auto,
+            let kept = training?["activation_checkpointing"]?.string.flatMap(
+                TrainingConfig.ActivationCheckpointing.init(rawValue:))
+        {
+            config.training.activationCheckpointing = kept
+        }
+        if config.training.microBatchTokens == TrainingConfig.automatic,
+            let tokens = training?["micro_batch_tokens"]?.int
+        {
+            config.training.microBatchTokens = tokens
         }
         return config
     }
@@ -71,10 +84,9 @@ struct Resumption {
         let best = try world.together {
             try reader?.load(values: values, m: optimizer.m, v: optimizer.v, initial: initial) ?? []
         }
-        for slab in [values, optimizer.m, optimizer.v] + [initial].compactMap({ $0 }) {
-            try unsafe slab.withMutableBytes { try unsafe world.broadcast($0) }
-        }
-        trainer.bestValues = try world.broadcast(best)
+        for slab in [values, optimizer.m, optimizer.v] { try trainer.placement.broadcast(slab) }
+        if let initial { try unsafe initial.withMutableBytes { try unsafe world.broadcast($0) } }
+        trainer.bestValues = best
         trainer.progress = state.progress
         trainer.optimizer.steps = state.progress.updates
     }

@@ -41,7 +41,7 @@ enum ForeignKeys {
         ),
         (
             ["gradient_checkpointing", "gradient_checkpointing_kwargs", "use_reentrant", "activation_offloading"],
-            remove("training.micro_batch_tokens bounds the memory")
+            use("training.activation_checkpointing")
         ),
         (["max_seq_length", "max_seq_len", "cutoff_len", "model_max_length", "sequence_len"], use("data.max_length")),
         (["truncation_mode"], use("data.long_examples")),

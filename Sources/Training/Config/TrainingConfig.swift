@@ -15,11 +15,14 @@ public struct TrainingConfig: Sendable, Equatable {
     public var maxSteps: Int?
     /// The examples of one step, over all ranks.
     public var globalBatchSize = 16
-    /// The most tokens in one piece of work.
+    /// The most tokens in one piece of work; `automatic` until it is chosen by the shape of the model.
     public var microBatchTokens = 2048
+    /// Stands for `auto`.
+    public static let automatic = 0
     /// At least as many pieces of work in a step, for ranks to share.
     public var microBatchesPerStep = 4
-    public var activationCheckpointing = ActivationCheckpointing.none
+    public var activationCheckpointing = ActivationCheckpointing.auto
+    public var statePlacement = StatePlacement.nodeShared
     /// Whether what the examples of one piece of work begin with alike is computed once for all of them.
     public var sharePrefix = true
     public var weightDecay = 0.0
@@ -62,10 +65,23 @@ public struct TrainingConfig: Sendable, Equatable {
 
     /// What the forward pass keeps for the backward pass.
     public enum ActivationCheckpointing: String, Sendable, CaseIterable {
+        /// The first of the others that fits into what is free on every node.
+        case auto
         /// Whatever backward reads.
         case none
-        /// The input of each layer; backward runs the layer forward again. The same bits, slower, for less memory.
+        /// All but what one product each with the small matrices of attention gives again: queries, keys and values, and the layer's
+        /// middle. The same bits, somewhat slower, for less memory.
+        case selective
+        /// The input of each layer; backward runs the layer forward again. The same bits, slower, for the least memory.
         case block
+    }
+
+    /// Where A, B and their moments stand.
+    public enum StatePlacement: String, Sendable, CaseIterable {
+        /// Once on each node, in memory that its ranks share; each updates a part.
+        case nodeShared = "node_shared"
+        /// In the own memory of each rank, which makes every update by itself.
+        case `private`
     }
 
     /// What becomes of a run when a checkpoint cannot be written.
@@ -115,9 +131,17 @@ extension TrainingConfig: ConfigSection {
             },
             encode: { $0.map { .integer(Int64($0)) } }),
         .integer("global_batch_size", \.globalBatchSize),
-        .integer("micro_batch_tokens", \.microBatchTokens),
+        ConfigField(
+            "micro_batch_tokens", \.microBatchTokens, expected: "a whole number of at least 1, or auto",
+            decode: { tree in
+                if tree.string == "auto" { return automatic }
+                guard let value = tree.int, value >= 1, value <= Int(Int32.max) else { return nil }
+                return value
+            },
+            encode: { $0 == automatic ? .string("auto") : .integer(Int64($0)) }),
         .integer("micro_batches_per_step", \.microBatchesPerStep),
         .choice("activation_checkpointing", \.activationCheckpointing),
+        .choice("state_placement", \.statePlacement),
         .flag("share_prefix", \.sharePrefix),
         .number("weight_decay", \.weightDecay, .atLeast(0)),
         ConfigField(

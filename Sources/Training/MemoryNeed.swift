@@ -1,0 +1,95 @@
+import Collectives
+import Foundation
+import LoRA
+import Models
+import Tensors
+
+/// What a run needs of the memory of each node, and what is free there.
+struct MemoryNeed {
+    /// Of one rank.
+    let scratchBytes: Int
+    /// Trained numbers.
+    let parameters: Int
+    /// Bytes of the base that a step reads, which stand once on a node.
+    let baseBytes: Int
+    private let world: Communicator
+    private let placement: StatePlacement
+
+    init(_ decoder: Decoder, _ workers: Workers, _ placement: StatePlacement, _ world: Communicator) {
+        self.init(
+            scratchBytes: workers.scratchBytes, parameters: decoder.adapter?.parameterCount ?? 0,
+            baseBytes: decoder.base.stepByteCount, placement, world)
+    }
+
+    init(
+        scratchBytes: Int, parameters: Int, baseBytes: Int, _ placement: StatePlacement, _ world: Communicator
+    ) {
+        self.scratchBytes = scratchBytes
+        self.parameters = parameters
+        self.baseBytes = baseBytes
+        self.placement = placement
+        self.world = world
+    }
+
+    /// The share of what is free that an automatic choice may take.
+    private static let share = 0.9
+
+    /// Bytes that a node still has to give: to all ranks the arena, scratch memory and sums of gradients; moments, and the pages of
+    /// the base, which the kernel counts as free.
+    func nodeBytes(arena: Int, ranks: Int) -> Int {
+        let states = placement.isShared ? 1 : ranks
+        return ranks * (arena + scratchBytes + 8 * parameters) + states * 8 * parameters + baseBytes
+    }
+
+    /// What is kept for the backward pass: as the config says or, where that is `auto`, the first of none, selective and block that fits
+    /// on every node, or else block; the same on all ranks, each of which must call this.
+    /// - Parameters:
+    ///   - wish: of the config.
+    ///   - available: bytes that this node has left; nil if nobody knows.
+    ///   - arenaBytes: that what is kept needs.
+    /// - Returns: the choice with its bytes of arena.
+    /// - Throws: `MPIError`.
+    func choose(
+        _ wish: TrainingConfig.ActivationCheckpointing, available: Int? = availableMemory(),
+        arenaBytes: (Decoder.Checkpointing) -> Int
+    ) throws -> (kept: Decoder.Checkpointing, arenaBytes: Int) {
+        if let fixed = wish.decoder { return (fixed, arenaBytes(fixed)) }
+        for kept in [Decoder.Checkpointing.none, .selective] {
+            let bytes = arenaBytes(kept)
+            let isTooMuch = available.map {
+                Double(nodeBytes(arena: bytes, ranks: world.localSize)) > Self.share * Double($0)
+            }
+            var worst = [Int64(isTooMuch == true ? 1 : 0)]
+            try world.allReduceMax(&worst)
+            if worst == [0] { return (kept, bytes) }
+        }
+        return (.block, arenaBytes(.block))
+    }
+
+    /// Refuses what does not fit; every rank must call this.
+    /// - Parameters:
+    ///   - arenaBytes: of one rank.
+    ///   - tokens: of the largest micro-batch.
+    ///   - kept: for the backward pass.
+    /// - Throws: the same `SharedError` on all ranks.
+    func check(_ arenaBytes: Int, tokens: Int, _ kept: Decoder.Checkpointing) throws {
+        try world.together {
+            if let refusal = memoryRefusal(
+                arenaBytes + scratchBytes, ranks: world.localSize, host: world.hostName, available: availableMemory(),
+                tokens: tokens, savesAll: kept != .block)
+            {
+                throw refusal
+            }
+        }
+    }
+}
+
+extension TrainingConfig.ActivationCheckpointing {
+    /// The same in the terms of the decoder; nil for `auto`.
+    var decoder: Decoder.Checkpointing? { Decoder.Checkpointing(rawValue: rawValue) }
+}
+
+extension Decoder.Checkpointing {
+    /// The same in the terms of a config.
+    var config: TrainingConfig.ActivationCheckpointing { .init(rawValue: rawValue)! }
+}
