@@ -35,11 +35,10 @@ public struct ParameterLayout: Sendable, Equatable {
     /// All elements zero.
     public init(_ layout: ParameterLayout) {
         self.layout = layout
-        storage = .allocate(capacity: max(layout.count, 1))
-        storage.initialize(repeating: 0)
+        storage = makeZeros(layout.count)
     }
 
-    deinit { storage.deallocate() }
+    deinit { freeZeros(storage) }
 
     /// The matrix of an entry.
     public subscript(index: Int) -> MatrixView {
@@ -151,11 +150,10 @@ public struct ParameterLayout: Sendable, Equatable {
     /// All sums zero.
     public init(_ layout: ParameterLayout) {
         self.layout = layout
-        storage = .allocate(capacity: max(layout.count, 1))
-        storage.initialize(repeating: 0)
+        storage = makeZeros(layout.count)
     }
 
-    deinit { storage.deallocate() }
+    deinit { freeZeros(storage) }
 
     /// Sets all sums to zero and forgets what was seen.
     public func zero() {

@@ -44,27 +44,10 @@ struct Trainer {
         deadline = options.deadline
         let config = session.config
         let threads = try world.threads(requested: options.threads ?? config.training.threads)
-        var train = try TrainingData(
-            config.data.train, name: "data.train", session: session, world: world, threads: threads, isTraining: true)
-        var rows = train.usedRows
-        if config.data.evalSplit != nil {
-            let split = try HeldOutRows.split(train, session, world)
-            rows = split.training
-            (heldOut, heldOutRows) = (train, split.heldOut)
-        } else if !config.data.eval.isEmpty {
-            let held = try HeldOutRows(session, world: world, threads: threads)
-            (heldOut, heldOutRows) = (held.data, held.rows)
-        } else {
-            (heldOut, heldOutRows) = (nil, [])
-        }
-        train.sharesPrefixes = config.lora.loraDropout == 0
-        self.train = train
-        plan = BatchPlan(
-            rows: rows, batchSize: config.training.globalBatchSize, seed: UInt64(config.training.seed),
-            shuffles: config.data.shuffle)
-        totalSteps =
-            config.training.maxSteps
-            ?? Int(min((config.training.epochs * Double(plan.stepsPerEpoch)).rounded(.up), Double(Int32.max)))
+        let data = try RunData(session, world: world, threads: threads)
+        (train, heldOut, heldOutRows, plan, totalSteps) = (
+            data.train, data.heldOut, data.heldOutRows, data.plan, data.totalSteps
+        )
         schedule = LearningRateSchedule(config.training, totalSteps: totalSteps)
 
         let adapter = session.adapter!
@@ -72,11 +55,12 @@ struct Trainer {
         sums = ExactSums(adapter.values.layout)
         let cut = StepEngine.Cut(config.training)
         let decoder = Decoder(
-            base: session.base, adapter: adapter, positions: max(train.longest, heldOut?.longest ?? 1),
+            base: session.base, adapter: adapter, positions: data.longest,
             precision: config.model.precision,
             checkpoints: config.training.activationCheckpointing == .block)
-        let bytes = Self.arenaBytes(
-            decoder, plan, train, steps: totalSteps, heldOut: heldOut?.sizes(of: heldOutRows) ?? [], cut: cut,
+        let bytes = decoder.arenaBytes(
+            training: cut.largest(of: plan, steps: totalSteps, longest: train.longest, sizes: train.sizes(of:)),
+            evaluation: cut.largest(data.heldOutSizes, chunk: StepEngine.Cut.evaluationChunk),
             hasDropout: config.lora.loraDropout > 0)
         let workers = Workers(count: threads)
         let board = world.board
@@ -93,32 +77,5 @@ struct Trainer {
             }
         }
         engine = StepEngine(decoder: decoder, workers: workers, arena: Arena(bytes: bytes), world: world, cut: cut)
-    }
-
-    /// What the largest micro-batch of any step or evaluation needs.
-    private static func arenaBytes(
-        _ decoder: Decoder, _ plan: BatchPlan, _ data: TrainingData, steps: Int, heldOut: [ExampleSize],
-        cut: StepEngine.Cut, hasDropout: Bool
-    ) -> Int {
-        let most = largestPiece(plan, data, steps: steps, cut: cut)
-        let held = cut.largest(heldOut, chunk: StepEngine.Cut.evaluationChunk)
-        return max(
-            decoder.trainingArenaBytes(most, hasDropout: hasDropout), decoder.evaluationArenaBytes(held))
-    }
-
-    /// The most tokens, trained tokens and segments of any micro-batch of the run. Of very long runs a bound: no micro-batch is
-    /// larger than the limit, or than the longest example.
-    private static func largestPiece(
-        _ plan: BatchPlan, _ data: TrainingData, steps: Int, cut: StepEngine.Cut
-    ) -> MicroBatchSize {
-        if steps > 20_000 || steps * plan.batchSize > 1_000_000 {
-            let bound = max(cut.microBatchTokens, data.longest)
-            return MicroBatchSize(tokens: bound, trained: bound, segments: min(bound, 2 * plan.batchSize))
-        }
-        var most = MicroBatchSize()
-        for step in 0..<steps {
-            most.cover(cut.largest(data.sizes(of: plan.batch(step))))
-        }
-        return most
     }
 }
