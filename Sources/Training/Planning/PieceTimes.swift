@@ -1,4 +1,5 @@
 import Models
+import Tensors
 
 /// Seconds of a micro-batch as a function of its size, at some number of threads.
 struct PieceTimes {
@@ -15,7 +16,7 @@ struct PieceTimes {
             base = max(0, large.seconds - slope * large.size)
         }
 
-        init(slope: Double) { (base, slope) = (0, slope) }
+        init(slope: Double) { (base, self.slope) = (0, slope) }
 
         func callAsFunction(_ size: Int) -> Double { size == 0 ? 0 : base + slope * Double(size) }
 

@@ -9,7 +9,7 @@ enum PlanDoubts {
     private static let tiny = 500_000_000
 
     /// What the shape of an adapter says.
-    static func ranks(_ adapter: Adapter, base: BaseModel) -> [String] {
+    static func ranks(_ adapter: Adapter) -> [String] {
         let entries = adapter.values.layout.entries
         var (full, large): ([String], [String]) = ([], [])
         for module in adapter.modules {

@@ -49,8 +49,9 @@ private struct Planner {
         adapter = try Session.adapter(of: config, for: base, isPlanned: true).0
         let reason = Self.reasonWithoutData(config, options, plain)
         let session = reason == nil ? try Session(config: config, base: base, adapterFolder: nil) : nil
-        data = try session.map { try RunData($0, world: world, threads: cores) }
         self.session = session
+        let cores = cores
+        data = try session.map { try RunData($0, world: world, threads: cores) }
         var assumptions: [String] = []
         if let reason {
             assumptions.append(
@@ -157,7 +158,7 @@ private struct Planner {
     }
 
     private func doubts(full: Int, available: Int) -> [String] {
-        var doubts = PlanDoubts.ranks(adapter, base: base)
+        var doubts = PlanDoubts.ranks(adapter)
         if let session, let template = session.templateText,
             let doubt = PlanDoubts.tokens(template: template, tokenizer: session.tokenizer)
         {
