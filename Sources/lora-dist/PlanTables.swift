@@ -91,7 +91,7 @@ extension RunPlan {
                 + "the longest has \(grouped(work.longest))", indent: "  ")
         let steps = work.steps.map { counted($0, "step", "steps") } ?? "an unknown number of steps"
         lines += wrapped(
-            "\(steps) of \(fixed(work.tokensPerStep, 0)) tokens in \(fixed(work.piecesPerStep, 1)) micro-batches, the largest of "
+            "\(steps) of \(grouped(Int(work.tokensPerStep.rounded()))) tokens in \(fixed(work.piecesPerStep, 1)) micro-batches, the largest of "
                 + "\(grouped(work.largestPiece)) tokens", indent: "  ")
         if work.evaluations > 0 {
             lines.append(
@@ -110,7 +110,7 @@ extension RunPlan {
     }
 
     private var memoryLines: [String] {
-        let widths = [32, 16, 16, 16]
+        let widths = [29, 17, 17, 17]
         let names = memory.indices.map { memory[$0].name + ($0 == configured ? " *" : "") }
         var lines = [line("of each rank", names, widths: widths)]
         func row(_ name: String, _ value: (MemoryFigures) -> Int) {
@@ -127,7 +127,7 @@ extension RunPlan {
         row("base, once per node", \.base)
         if memory.contains(where: { $0.placement == .perNode }) { row("shared by a node in all", \.shared) }
         row("a node of \(counted(fit.ranksPerNode, "rank", "ranks"))") { $0.node(ranks: fit.ranksPerNode) }
-        row("rank 0 more, saving at the end", \.saving)
+        row("rank 0 more, saving", \.saving)
         lines.append("* as configured")
         if let embedding = memory.map(\.embedding).max(), embedding > 0 {
             lines += wrapped(
@@ -141,7 +141,7 @@ extension RunPlan {
 
     private var timeLines: [String] {
         var lines = wrapped(speed.text)
-        let widths = [5, 7, 9, 11, 9, 11, 8, 11, 9]
+        let widths = [5, 6, 9, 10, 9, 10, 10, 11, 10]
         lines.append(
             line(
                 "ranks", ["nodes", "threads", "s a step", "in sums", "tokens/s", "of ideal", "run", "node"],

@@ -117,7 +117,7 @@ import Testing
         #expect(work.isAssumed && work.steps == 5 && work.tokensPerStep == 6000 && work.piecesPerStep == 4)
         #expect(work.largest.tokens == 2000 && work.meanPiece.tokens == 1500)
         #expect(work.sampled.allSatisfy { $0.map(\.tokens).sorted() == [1000, 1000, 2000, 2000] })
-        #expect(work.sampled[0].map(\.pairs).max() == 2 * 500_500)
+        #expect(work.sampled[0].map(\.pairs).max() == 1_001_000.0)
         // Each rank works off its share, and the last one counts.
         let seconds = [1, 2, 3, 4, 64].map { work.stepSeconds(ranks: $0) { Double($0.tokens) } }
         #expect(seconds == [6000, 3000, 2000, 2000, 2000])
@@ -186,6 +186,10 @@ import Testing
         #expect(half.contains { $0.contains("as many numbers") && $0.contains("q_proj") }, "\(half)")
         #expect(PlanDoubts.size(base, full: 100, available: 100)?.contains("small") == true)
         #expect(PlanDoubts.size(base, full: 101, available: 100) == nil)
+        #expect(PlanDoubts.unlearnt([("<a>", [1, 2]), ("<b>", [1, 3])]) == nil)
+        #expect(PlanDoubts.unlearnt([("<a>", [0, 0]), ("<b>", [1, 3])])?.contains("writes <a>, which") == true)
+        #expect(
+            PlanDoubts.unlearnt([("<a>", [1, 3]), ("<b>", [2, 1]), ("<c>", [1, 3])])?.contains("<a>, <c>,") == true)
         let large = BaseModel(planned: shape.config, path: "")
         #expect(PlanDoubts.size(large, full: 1, available: 2) == nil)
     }

@@ -45,8 +45,8 @@ enum PlanDoubts {
         let count = base.config.parameterCount
         guard count < tiny, full <= available else { return nil }
         return
-            "the model is small: full fine-tuning of its \(count / 1_000_000) million parameters would fit in this memory too, and "
-            + "can learn what no low-rank update expresses; LoRA saves here what is not short"
+            "the model is small: full fine-tuning of its \(count) parameters would fit in this memory too, and can learn "
+            + " what no low-rank update expresses; LoRA saves here what is not short"
     }
 
     /// Marks such as `<|im_start|>` that a chat template writes and the tokenizer has no token for.
@@ -60,5 +60,37 @@ enum PlanDoubts {
         return
             "the chat template writes \(marks.joined(separator: ", ")), for which the tokenizer has no token: they are spelt in "
             + "pieces. As new tokens they would need embeddings of their own, which LoRA on linear maps does not train"
+    }
+
+    /// Tokens that a chat template writes and the base has not learnt: their embeddings are zero, or the same as another's.
+    /// - Parameters:
+    ///   - template: its text.
+    ///   - tokenizer: of the base.
+    ///   - base: with weights, of which the rows of these tokens are read.
+    /// - Returns: the doubt; nil if there is none.
+    static func embeddings(template: String, tokenizer: Tokenizer, base: BaseModel) -> String? {
+        let written = tokenizer.specialTokens.filter { !$0.text.isEmpty && template.contains($0.text) }.prefix(64)
+        guard !base.files.isEmpty, !written.isEmpty else { return nil }
+        let arena = Arena(bytes: 4 * base.embedding.columns + 64)
+        return unlearnt(
+            written.map { token in
+                arena.reset()
+                let row = arena.matrix(1, base.embedding.columns)
+                base.embedding.copyRow(Int(token.id), into: row, row: 0)
+                return (token.text, row.elements)
+            })
+    }
+
+    /// What rows of an embedding table say of their tokens.
+    static func unlearnt(_ rows: [(token: String, embedding: [Float])]) -> String? {
+        let found = rows.enumerated().filter { place, row in
+            row.embedding.allSatisfy { $0 == 0 }
+                || rows.enumerated().contains { $0.offset != place && $0.element.embedding == row.embedding }
+        }
+        guard !found.isEmpty else { return nil }
+        return
+            "the chat template writes \(found.map(\.element.token).joined(separator: ", ")), which the base has not learnt (zero "
+            + "embeddings, or the same for several): LoRA on linear maps does not train embeddings; use a template of "
+            + "tokens that the base knows"
     }
 }

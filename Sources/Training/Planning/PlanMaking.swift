@@ -35,7 +35,7 @@ private struct Planner {
         let config = try agreed(config, world)
         self.config = config
         self.options = options
-        cores = AffinityMask.own().cores()
+        cores = Self.coresOfNode
         threads = options.threads ?? config.training.threads ?? max(1, cores / options.ranksPerNode)
         plain =
             try options.shape.map { BaseModel(planned: $0.config, path: $0.name) }
@@ -63,6 +63,12 @@ private struct Planner {
         }
         self.assumptions = assumptions
         overhead = ProcessMemory.own().anonymousBytes
+    }
+
+    /// The cores that the ranks of this node may use together: mpirun may have bound each to its own.
+    private static var coresOfNode: Int {
+        let (own, all) = (AffinityMask.own().cores(), ProcessInfo.processInfo.processorCount)
+        return own < all ? min(all, own * (LaunchEnvironment.current?.localSize ?? 1)) : own
     }
 
     /// Why there is no data to look at; nil if there is.
@@ -159,10 +165,12 @@ private struct Planner {
 
     private func doubts(full: Int, available: Int) -> [String] {
         var doubts = PlanDoubts.ranks(adapter)
-        if let session, let template = session.templateText,
-            let doubt = PlanDoubts.tokens(template: template, tokenizer: session.tokenizer)
-        {
-            doubts.append(doubt)
+        if let session, let template = session.templateText {
+            let tokenizer = session.tokenizer
+            doubts += [
+                PlanDoubts.tokens(template: template, tokenizer: tokenizer),
+                PlanDoubts.embeddings(template: template, tokenizer: tokenizer, base: plain),
+            ].compactMap { $0 }
         }
         if let doubt = PlanDoubts.size(base, full: full, available: available) { doubts.append(doubt) }
         return doubts
