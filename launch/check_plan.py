@@ -45,16 +45,24 @@ def plan(ranks, settings):
         [args.program, "plan", "--json", "--ranks-per-node", str(ranks)] + words(settings), codes=(0, 1)))
 
 
-def held(program):
-    """Anonymous and shared memory of all processes of the program, each page counted once."""
-    total = 0
+def processes():
+    """Those that run the program."""
+    found = []
     for name in os.listdir("/proc"):
-        if not name.isdigit():
-            continue
         try:
-            if os.path.realpath(f"/proc/{name}/exe") != program:
-                continue
-            with open(f"/proc/{name}/smaps_rollup", encoding="ascii") as lines:
+            if name.isdigit() and os.path.realpath(f"/proc/{name}/exe") == args.program:
+                found.append(name)
+        except OSError:
+            pass
+    return found
+
+
+def held(pids):
+    """Anonymous and shared memory of these processes, each page counted once."""
+    total = 0
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as lines:
                 total += sum(int(line.split()[1]) for line in lines if line.startswith(("Pss_Anon:", "Pss_Shmem:"))) * 1024
         except OSError:
             pass
@@ -66,10 +74,13 @@ def train(ranks, settings, folder):
     command = under_mpi(ranks) + [args.program, "train", "--overwrite"] + words({**settings, "output.dir": folder})
     with open(folder + ".log", "wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
-    peak = 0
+    peak, pids = 0, []
+    # Often, as the adapter is saved within a tenth of a second.
     while process.poll() is None:
-        peak = max(peak, held(args.program))
-        time.sleep(0.1)
+        if len(pids) < ranks:
+            pids = processes()
+        peak = max(peak, held(pids))
+        time.sleep(0.02)
     if process.returncode != 0:
         with open(folder + ".log", encoding="utf-8") as log:
             sys.exit(f"{' '.join(command)} ended with {process.returncode}:\n{log.read()}")

@@ -1,3 +1,4 @@
+import Foundation
 import LoRA
 import Models
 import Tensors
@@ -44,9 +45,10 @@ enum PlanDoubts {
     static func size(_ base: BaseModel, full: Int, available: Int) -> String? {
         let count = base.config.parameterCount
         guard count < tiny, full <= available else { return nil }
+        let shown = count.formatted(.number.locale(Locale(identifier: "en_US")))
         return
-            "the model is small: full fine-tuning of its \(count) parameters would fit in this memory too, and can learn "
-            + " what no low-rank update expresses; LoRA saves here what is not short"
+            "the model is small: full fine-tuning of its \(shown) parameters would fit in this memory too, and can learn what "
+            + "no low-rank update expresses; LoRA saves here what is not short"
     }
 
     /// Marks such as `<|im_start|>` that a chat template writes and the tokenizer has no token for.
