@@ -156,7 +156,10 @@ private struct Planner {
                 recomputes: config.training.activationCheckpointing == .block, parameters: adapter.parameterCount)
             return (times, speed)
         }
-        let probe = try SpeedProbe(config: config, base: base, adapter: adapter, work: work, threads: threads).measure()
+        let others = min(cores - threads, (options.ranksPerNode - 1) * threads)
+        let probe = try SpeedProbe(
+            config: config, base: base, adapter: adapter, work: work, threads: threads, others: max(0, others)
+        ).measure()
         speed.isGiven = false
         (speed.rawFLOPS, speed.stepFLOPS) = (probe.rawFLOPS, probe.stepFLOPS)
         (speed.layers, speed.tokens, speed.seconds) = (probe.layers, probe.tokens, probe.seconds)

@@ -1,5 +1,7 @@
+import Foundation
 import LoRA
 import Models
+import Synchronization
 import Tensors
 
 /// Measures what a micro-batch of a run takes: some layers of the model's own shape, formats and adapter with random numbers, and a
@@ -10,6 +12,9 @@ struct SpeedProbe {
     let adapter: Adapter
     let work: PlannedWork
     let threads: Int
+    /// Threads of other ranks of this machine, which are kept busy meanwhile: cores that share a clock, a cache or their units are
+    /// slower together than alone.
+    let others: Int
 
     /// Seconds that one run of the larger micro-batch should take, layers and head; and of all runs.
     private static let layerSeconds = 0.7, headSeconds = 0.4, allSeconds = 2.0
@@ -26,6 +31,8 @@ struct SpeedProbe {
         let begin = ContinuousClock.now
         let workers = Workers(count: threads)
         defer { workers.stop() }
+        let load = OtherRanks(threads: others)
+        defer { load.stop() }
         let isBF16 = config.model.precision == .bf16
         let raw = median((0..<3).map { _ in isBF16 ? measureBF16GEMM(on: workers) : measureGEMM(on: workers) })
         let whole = Decoder(planning: config, base: base, adapter: adapter, positions: work.longest)
@@ -185,5 +192,30 @@ extension SpeedProbe {
             }
             return batch
         }
+    }
+}
+
+/// Threads that multiply until they are stopped, as those of other ranks do.
+private final class OtherRanks: Sendable {
+    private let isStopping = Atomic<Bool>(false)
+    private let ended = DispatchSemaphore(value: 0)
+    private let count: Int
+
+    init(threads: Int) {
+        count = threads
+        for _ in 0..<threads {
+            let thread = Thread { [self] in
+                let workers = Workers(count: 1)
+                while !isStopping.load(ordering: .relaxed) { _ = measureGEMM(on: workers) }
+                ended.signal()
+            }
+            thread.start()
+        }
+    }
+
+    /// Waits for their end.
+    func stop() {
+        isStopping.store(true, ordering: .relaxed)
+        for _ in 0..<count { ended.wait() }
     }
 }
