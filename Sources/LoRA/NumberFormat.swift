@@ -1,4 +1,4 @@
-import WeightFiles
+public import WeightFiles
 
 /// How an adapter's numbers are written.
 public enum NumberFormat: String, Sendable, CaseIterable {
@@ -34,7 +34,8 @@ extension NamedTensor {
 }
 
 extension NumberFormat {
-    fileprivate var elementType: ElementType {
+    /// The type of the numbers in a file.
+    public var elementType: ElementType {
         switch self {
         case .float32: .f32
         case .float16: .f16

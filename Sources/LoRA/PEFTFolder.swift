@@ -107,7 +107,8 @@ public struct PEFTFolder: Sendable, Equatable {
             guard tensor.shape.count == (isVector ? 1 : 2) else {
                 throw WeightFileError(
                     file: path,
-                    reason: "tensor \(tensor.name) is \(tensor.shape), a \(isVector ? "vector" : "matrix") was expected")
+                    reason: "tensor \(tensor.name) is \(tensor.shape), a \(isVector ? "vector" : "matrix") was expected"
+                )
             }
             let format: StorageFormat
             switch tensor.type {

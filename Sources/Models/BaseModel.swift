@@ -87,11 +87,19 @@ public struct BaseModel: Sendable {
     }
 
     /// The same model with other linear maps.
-    private init(_ base: BaseModel, layers: [LayerWeights], files: [WeightFile]) {
+    init(_ base: BaseModel, layers: [LayerWeights], files: [WeightFile]) {
         (config, embedding, finalNorm, head) = (base.config, base.embedding, base.finalNorm, base.head)
         (gguf, path) = (base.gguf, base.path)
         self.layers = layers
         self.files = files
+    }
+
+    /// A part of a model: `head` is the embedding too.
+    init(_ base: BaseModel, config: DecoderConfig, head: StoredMatrix, layers: [LayerWeights]) {
+        (embedding, self.head, finalNorm) = (head, head, base.finalNorm)
+        (gguf, path, files) = (base.gguf, base.path, base.files)
+        self.config = config
+        self.layers = layers
     }
 
     /// The same model whose linear maps are those of another file, under the names of Hugging Face; biases, norms, embedding and head

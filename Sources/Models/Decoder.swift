@@ -17,7 +17,8 @@ public struct Decoder: Sendable {
     let head: VocabularyHead
     /// The share of targets that training spreads over the vocabulary.
     public let labelSmoothing: Double
-    var checkpointing: Checkpointing
+    /// What the forward pass keeps for the backward pass.
+    public internal(set) var checkpointing: Checkpointing
     /// The first layer in which something is trained, −1 for the embedding; no gradient is needed below it.
     let lowestAdapted: Int?
 

@@ -64,20 +64,30 @@ extension DecoderConfig {
     }
 
     private static func refuseOtherArchitectures(_ reader: ConfigReader) throws {
-        let supported = "supported are llama and mistral without sliding window"
-        let type = try reader.string("model_type")
-        guard type == "llama" || type == "mistral" else {
-            throw ModelError("\(reader.path): model_type \"\(type)\" is not supported; \(supported)")
-        }
-        if let window = reader.json["sliding_window"], !window.isNull {
+        for check in architectureChecks { try check(reader) }
+    }
+
+    /// What a `config.json` must not ask for.
+    static let architectureChecks: [@Sendable (ConfigReader) throws -> Void] = [
+        { reader in
+            let type = try reader.string("model_type")
+            guard type == "llama" || type == "mistral" else {
+                throw ModelError("\(reader.path): model_type \"\(type)\" is not supported; \(supported)")
+            }
+        },
+        { reader in
+            guard let window = reader.json["sliding_window"], !window.isNull else { return }
             let shown = window.text().prefix(60)
             throw ModelError("\(reader.path): sliding_window \(shown) is not supported; \(supported)")
-        }
-        let activation = try reader.string("hidden_act", default: "silu")
-        guard activation == "silu" || activation == "swish" else {
-            throw ModelError("\(reader.path): hidden_act \"\(activation)\" is not supported; supported is silu")
-        }
-        if let quantization = reader.json["quantization_config"], !quantization.isNull {
+        },
+        { reader in
+            let activation = try reader.string("hidden_act", default: "silu")
+            guard activation == "silu" || activation == "swish" else {
+                throw ModelError("\(reader.path): hidden_act \"\(activation)\" is not supported; supported is silu")
+            }
+        },
+        { reader in
+            guard let quantization = reader.json["quantization_config"], !quantization.isNull else { return }
             let method = quantization["quant_method"]?.string ?? "unknown"
             let kind = quantization["bnb_4bit_quant_type"]?.string
             guard method == "bitsandbytes", quantization["load_in_4bit"]?.bool == true, kind == "nf4" else {
@@ -85,11 +95,15 @@ extension DecoderConfig {
                     "\(reader.path): quantization_config of method \"\(method)\"\(kind.map { ", \($0)," } ?? "") is not "
                         + "supported; use the model in F32, F16, BF16 or bitsandbytes' NF4, or a GGUF file")
             }
-        }
-        if let factor = reader.json["partial_rotary_factor"]?.double, factor != 1 {
-            throw ModelError("\(reader.path): partial_rotary_factor \(factor) is not supported; supported is 1")
-        }
-    }
+        },
+        { reader in
+            if let factor = reader.json["partial_rotary_factor"]?.double, factor != 1 {
+                throw ModelError("\(reader.path): partial_rotary_factor \(factor) is not supported; supported is 1")
+            }
+        },
+    ]
+
+    private static let supported = "supported are llama and mistral without sliding window"
 
     private static func rope(_ reader: ConfigReader, maxPositions: Int) throws -> (Double, RotaryEmbedding.Scaling) {
         let parameters = reader.json["rope_parameters"] ?? reader.json["rope_scaling"] ?? .null

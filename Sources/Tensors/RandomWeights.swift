@@ -43,6 +43,58 @@ public struct RandomWeights: Sendable {
             bytes: UnsafeRawBufferPointer(start: owner.base, count: owner.byteCount), format: .bf16, rows: rows,
             columns: columns, owner: owner)
     }
+
+    /// Makes a matrix of the columns and the format of another.
+    /// - Parameters:
+    ///   - other: what it is to be like; it is not read.
+    ///   - rows: outputs, as many as there are to be.
+    ///   - index: tells matrices of one shape apart.
+    ///   - workers: share the rows.
+    /// - Returns: the matrix; nil for formats of GGUF in blocks, which are not made here.
+    public func matrix(like other: StoredMatrix, rows: Int, index: Int, on workers: Workers) -> StoredMatrix? {
+        switch other.format {
+        case .bf16: return matrix(rows: rows, columns: other.columns, index: index, on: workers)
+        case .f32: return plain(rows, other.columns, .f32, index, workers)
+        case .f16: return plain(rows, other.columns, .f16, index, workers)
+        case nil: return nf4(rows, other.columns)
+        default: return nil
+        }
+    }
+
+    private func plain(
+        _ rows: Int, _ columns: Int, _ format: PlainFormat, _ index: Int, _ workers: Workers
+    ) -> StoredMatrix {
+        let bytes = matrix(rows: rows, columns: columns, index: index, on: workers)
+            .bytes(rows: 0..<rows, as: format, on: workers)
+        let owner = AnonymousMemory(byteCount: bytes.count)
+        bytes.withUnsafeBytes { owner.base.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
+        return StoredMatrix(
+            bytes: UnsafeRawBufferPointer(start: owner.base, count: owner.byteCount),
+            format: format == .f32 ? .f32 : .f16, rows: rows, columns: columns, owner: owner)
+    }
+
+    /// Codes and scales are bytes of the block, which are any; what a scale is of lies about 0.02.
+    private func nf4(_ rows: Int, _ columns: Int) -> StoredMatrix {
+        let sizes = NF4Sizes(elements: rows * columns)
+        let owner = AnonymousMemory(byteCount: sizes.codes + sizes.blocks + 4 * sizes.groups)
+        block.withUnsafeBytes { block in
+            for start in stride(from: 0, to: sizes.codes + sizes.blocks, by: block.count) {
+                owner.base.advanced(by: start).copyMemory(
+                    from: block.baseAddress!, byteCount: min(block.count, sizes.codes + sizes.blocks - start))
+            }
+        }
+        let groups = owner.base + sizes.codes + sizes.blocks
+        for group in 0..<sizes.groups {
+            groups.storeBytes(of: Float(0.02), toByteOffset: 4 * group, as: Float.self)
+        }
+        func part(_ start: Int, _ count: Int) -> UnsafeRawBufferPointer {
+            UnsafeRawBufferPointer(start: owner.base + start, count: count)
+        }
+        let parts = NF4Parts(
+            codes: part(0, sizes.codes), scales: part(sizes.codes, sizes.blocks),
+            groups: part(sizes.codes + sizes.blocks, 4 * sizes.groups), map: NF4Tensor.scaleMap, offset: 0.02)
+        return StoredMatrix(nf4: parts, rows: rows, columns: columns, owner: owner)
+    }
 }
 
 /// Memory that no file backs.

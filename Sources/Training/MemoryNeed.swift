@@ -41,6 +41,11 @@ struct MemoryNeed {
         return ranks * (arena + scratchBytes + 8 * parameters) + states * 8 * parameters + baseBytes
     }
 
+    /// Whether a node with so many bytes left may keep what needs so large an arena on each of its ranks.
+    func fits(arena: Int, ranks: Int, available: Int) -> Bool {
+        Double(nodeBytes(arena: arena, ranks: ranks)) <= Self.share * Double(available)
+    }
+
     /// What is kept for the backward pass: as the config says or, where that is `auto`, the first of none, selective and block that fits
     /// on every node, or else block; the same on all ranks, each of which must call this.
     /// - Parameters:
@@ -56,10 +61,8 @@ struct MemoryNeed {
         if let fixed = wish.decoder { return (fixed, arenaBytes(fixed)) }
         for kept in [Decoder.Checkpointing.none, .selective] {
             let bytes = arenaBytes(kept)
-            let isTooMuch = available.map {
-                Double(nodeBytes(arena: bytes, ranks: world.localSize)) > Self.share * Double($0)
-            }
-            var worst = [Int64(isTooMuch == true ? 1 : 0)]
+            let isEnough = available.map { fits(arena: bytes, ranks: world.localSize, available: $0) }
+            var worst = [Int64(isEnough == false ? 1 : 0)]
             try world.allReduceMax(&worst)
             if worst == [0] { return (kept, bytes) }
         }

@@ -31,6 +31,14 @@ func openBase(
 /// Where the quantised linear maps of a base are kept.
 /// - Throws: `ConfigError` for a base that is quantised already.
 private func quantizedPath(_ base: BaseModel) throws -> String {
+    try refuseToQuantizeAgain(base)
+    let folder = cacheFolder + "/nf4"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    return "\(folder)/\(try BaseDigest.sampled(base).prefix(32)).safetensors"
+}
+
+/// - Throws: `ConfigError` for a base that is quantised already.
+func refuseToQuantizeAgain(_ base: BaseModel) throws {
     if let (name, format) = base.quantized {
         throw ConfigError(
             key: "model.quantization",
@@ -38,9 +46,6 @@ private func quantizedPath(_ base: BaseModel) throws -> String {
                 "\(base.path) is quantised already (\(name) is \(format)); remove the key to use it as it is, or make a "
                 + "model of it with lora-dist quantize --requantize")
     }
-    let folder = cacheFolder + "/nf4"
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    return "\(folder)/\(try BaseDigest.sampled(base).prefix(32)).safetensors"
 }
 
 /// Where files are kept that can be made again: `LORA_DIST_CACHE`, or a folder of the home.

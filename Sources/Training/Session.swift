@@ -45,9 +45,12 @@ struct Session {
         }
     }
 
-    /// The adapter that the section `lora` asks for: fresh, or the one that training begins with.
-    static func adapter(of config: RunConfig, for base: BaseModel) throws -> (Adapter, AdapterConfig) {
-        guard let path = config.lora.initAdapter else { return try fresh(config, base) }
+    /// The adapter that the section `lora` asks for: fresh, or the one that training begins with. `isPlanned` leaves a fresh one
+    /// without values, so that it takes no memory.
+    static func adapter(
+        of config: RunConfig, for base: BaseModel, isPlanned: Bool = false
+    ) throws -> (Adapter, AdapterConfig) {
+        guard let path = config.lora.initAdapter else { return try fresh(config, base, isPlanned: isPlanned) }
         let (adapter, loaded) = try load(path, base)
         var adapterConfig = loaded
         adapterConfig.loraDropout = config.lora.loraDropout
@@ -72,15 +75,24 @@ struct Session {
     }
 
     private static func template(_ config: RunConfig, _ tokenizer: Tokenizer) throws -> ChatTemplate? {
-        if let path = config.data.chatTemplate {
-            guard let data = FileManager.default.contents(atPath: path), let text = String(data: data, encoding: .utf8)
-            else { throw InputError(path, reason: "the chat template cannot be read as UTF-8 text") }
-            return try ChatTemplate(source: text, name: path)
-        }
-        return try tokenizer.chatTemplateSource.map { try ChatTemplate(source: $0.text, name: $0.origin) }
+        try templateSource(config, tokenizer).map { try ChatTemplate(source: $0.text, name: $0.origin) }
     }
 
-    private static func fresh(_ config: RunConfig, _ base: BaseModel) throws -> (Adapter, AdapterConfig) {
+    private static func templateSource(
+        _ config: RunConfig, _ tokenizer: Tokenizer
+    ) throws -> (text: String, origin: String)? {
+        guard let path = config.data.chatTemplate else { return tokenizer.chatTemplateSource }
+        guard let data = FileManager.default.contents(atPath: path), let text = String(data: data, encoding: .utf8)
+        else { throw InputError(path, reason: "the chat template cannot be read as UTF-8 text") }
+        return (text, path)
+    }
+
+    /// The text of the chat template.
+    var templateText: String? { (try? Self.templateSource(config, tokenizer))?.text }
+
+    private static func fresh(
+        _ config: RunConfig, _ base: BaseModel, isPlanned: Bool
+    ) throws -> (Adapter, AdapterConfig) {
         let lora = config.lora
         var adapterConfig = AdapterConfig(
             r: lora.r, loraAlpha: lora.loraAlpha, loraDropout: lora.loraDropout, targetModules: lora.targetModules.peft,
@@ -94,8 +106,9 @@ struct Session {
         adapterConfig.bias = lora.bias
         adapterConfig.modulesToSave = lora.modulesToSave
         let adapter = try adapter(adapterConfig, base)
-        try AdapterStart(config, base, adapter).check()
         try checkBiases(adapter, lora.bias, base)
+        guard !isPlanned else { return (adapter, adapterConfig) }
+        try AdapterStart(config, base, adapter).check()
         adapter.initialize(adapterConfig.initLoRAWeights, seed: UInt64(config.training.seed))
         adapter.takeValues(of: base)
         return (adapter, adapterConfig)

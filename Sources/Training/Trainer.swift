@@ -50,29 +50,10 @@ struct Trainer {
         deadline = options.deadline
         let config = session.config
         let threads = try world.threads(requested: options.threads ?? config.training.threads)
-        var train = try TrainingData(
-            config.data.train, name: "data.train", session: session, world: world, threads: threads, isTraining: true)
-        var rows = train.usedRows
-        if config.data.evalSplit != nil {
-            let split = try HeldOutRows.split(train, session, world)
-            rows = split.training
-            (heldOut, heldOutRows) = (train, split.heldOut)
-        } else if !config.data.eval.isEmpty {
-            let held = try HeldOutRows(session, world: world, threads: threads)
-            (heldOut, heldOutRows) = (held.data, held.rows)
-        } else {
-            (heldOut, heldOutRows) = (nil, [])
-        }
-        train.reasonNotToShare =
-            config.lora.loraDropout > 0
-            ? "dropout is on" : config.training.neftuneAlpha > 0 ? "neftune_noise_alpha is above 0" : nil
-        self.train = train
-        plan = BatchPlan(
-            rows: rows, batchSize: config.training.globalBatchSize, seed: UInt64(config.training.seed),
-            shuffles: config.data.shuffle)
-        totalSteps =
-            config.training.maxSteps
-            ?? Int(min((config.training.epochs * Double(plan.stepsPerEpoch)).rounded(.up), Double(Int32.max)))
+        let data = try RunData(session, world: world, threads: threads)
+        (train, heldOut, heldOutRows, plan, totalSteps) = (
+            data.train, data.heldOut, data.heldOutRows, data.plan, data.totalSteps
+        )
         schedule = LearningRateSchedule(config.training, totalSteps: totalSteps)
 
         let adapter = session.adapter!
@@ -83,21 +64,16 @@ struct Trainer {
         let board = world.board
         workers.onJob = { board.tick() }
         let decoder = Decoder(
-            base: session.base, adapter: adapter, positions: max(train.longest, heldOut?.longest ?? 1),
+            base: session.base, adapter: adapter, positions: data.longest,
             precision: config.model.precision, labelSmoothing: config.training.labelSmoothing)
-        let heldOutSizes = heldOut?.sizes(of: heldOutRows) ?? []
         let largest = (
-            training: Self.largestPiece(plan, train, steps: totalSteps, cut: cut),
-            evaluation: cut.largest(heldOutSizes, chunk: StepEngine.Cut.evaluationChunk)
+            training: cut.largest(of: plan, steps: totalSteps, longest: train.longest, sizes: train.sizes(of:)),
+            evaluation: cut.largest(data.heldOutSizes, chunk: StepEngine.Cut.evaluationChunk)
         )
-        func bytes(_ decoder: Decoder) -> Int {
-            max(
-                decoder.trainingArenaBytes(largest.training, hasDropout: config.lora.loraDropout > 0),
-                decoder.evaluationArenaBytes(largest.evaluation))
-        }
         let memory = MemoryNeed(decoder, workers, placement, world)
         let (kept, arenaBytes) = try memory.choose(config.training.activationCheckpointing) {
-            bytes(decoder.keeping($0))
+            decoder.keeping($0).arenaBytes(
+                training: largest.training, evaluation: largest.evaluation, hasDropout: config.lora.loraDropout > 0)
         }
         session.config.training.activationCheckpointing = kept.config
         try memory.check(arenaBytes, tokens: max(cut.microBatchTokens, train.longest), kept)
@@ -105,21 +81,5 @@ struct Trainer {
             decoder: decoder.keeping(kept), workers: workers, arena: Arena(bytes: arenaBytes), world: world, cut: cut)
         isChosen = config.training.activationCheckpointing == .auto
         self.session = session
-    }
-
-    /// The most tokens, trained tokens and segments of any micro-batch of the run. Of very long runs a bound: no micro-batch is
-    /// larger than the limit, or than the longest example.
-    private static func largestPiece(
-        _ plan: BatchPlan, _ data: TrainingData, steps: Int, cut: StepEngine.Cut
-    ) -> MicroBatchSize {
-        if steps > 20_000 || steps * plan.batchSize > 1_000_000 {
-            let bound = max(cut.microBatchTokens, data.longest)
-            return MicroBatchSize(tokens: bound, trained: bound, segments: min(bound, 2 * plan.batchSize))
-        }
-        var most = MicroBatchSize()
-        for step in 0..<steps {
-            most.cover(cut.largest(data.sizes(of: plan.batch(step))))
-        }
-        return most
     }
 }

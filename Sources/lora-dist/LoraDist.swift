@@ -12,7 +12,8 @@ struct LoraDist: ParsableCommand {
             checkpoint, 1 anything else.
             """,
         subcommands: [
-            Train.self, Eval.self, Generate.self, Inspect.self, Bench.self, Quantize.self, Convert.self, Synth.self,
+            Train.self, Eval.self, Generate.self, Inspect.self, Plan.self, Bench.self, Quantize.self, Convert.self,
+            Synth.self,
         ])
 
     static func main() {

@@ -10,7 +10,8 @@ extension ProgramTests {
 
         @Test(arguments: [
             ("", "root"), ("train", "train"), ("eval", "eval"), ("generate", "generate"), ("bench", "bench"),
-            ("inspect", "inspect"), ("quantize", "quantize"), ("convert", "convert"), ("synth", "synth"),
+            ("inspect", "inspect"), ("plan", "plan"), ("quantize", "quantize"), ("convert", "convert"),
+            ("synth", "synth"),
         ])
         func help(command: String, name: String) throws {
             let words = command.isEmpty ? [] : [command]

@@ -178,7 +178,8 @@ import WeightFiles
             let adapter = Adapter(
                 groups: base.adaptableGroups, targets: base.adaptableGroups.joined().map(\.path), config: peft)
             adapter.initialize(peft.initLoRAWeights, seed: 7)
-            try AdapterStart(config, base, adapter).complete(on: Workers(count: 2), .alone())
+            try AdapterStart(config, base, adapter).complete(
+                on: Workers(count: 2), StatePlacement(TrainingConfig(), .alone()), .alone())
             let tokens = (0..<19).map { Int32($0 * 37 % base.config.vocabulary) }
             let decoder = Decoder(base: base, adapter: adapter, positions: tokens.count)
             let workers = Workers(count: 2)

@@ -23,7 +23,8 @@ import Testing
                 + #""adam_epsilon": 1e-08, "seed": 42, "logging_steps": 10, "save_steps": 500, "#
                 + #""save_on_best": false, "on_save_error": "warn", "on_nonfinite": "stop", "audit_steps": 100, "#
                 + #""collective_timeout": 300.0, "stop_grace": 20.0, "#
-                + #""load_best_model_at_end": false}, "output": {"save_pissa_as": "lora", "adapter_dtype": "float32"}}"#)
+                + #""load_best_model_at_end": false}, "output": {"save_pissa_as": "lora", "adapter_dtype": "float32"}}"#
+        )
         #expect(try config("{}") == RunConfig() && config("null") == RunConfig())
         #expect(try config(#"{"lora": null, "data": {"eval": null}}"#) == RunConfig())
     }
