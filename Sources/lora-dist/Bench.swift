@@ -63,19 +63,15 @@ struct Bench: ParsableCommand {
             throw ValidationError("\(name): found \(value), expected at least 2")
         }
         if steps < 1 { throw ValidationError("--steps: found \(steps), expected at least 1") }
-        guard let shape else { return }
-        if model != nil { throw ValidationError("--shape: given together with --model, expected one of them") }
-        if KnownShape.named(shape) == nil {
-            throw ValidationError("--shape: found \(printable(shape)), expected \(KnownShape.names(of: "or"))")
-        }
+        try base.validate()
     }
 
+    private var base: BaseChoice { BaseChoice(model: model, shape: shape) }
+
     func run() throws {
-        let config = try options.load(
-            needs: shape == nil ? [.model] : [], overrides: [("--model", "model.path", model.map { .string($0) })])
-        if shape == nil { try InputFiles.checkModel(config) }
+        let config = try base.load(options)
         var settings = BenchmarkOptions()
-        settings.shape = shape.flatMap { KnownShape.named($0) }
+        settings.shape = base.known
         settings.tokens = tokens
         settings.exampleTokens = min(exampleTokens, tokens)
         settings.steps = steps

@@ -75,20 +75,16 @@ struct Plan: ParsableCommand {
         if !(latency >= 0 && latency < 1e9) {
             throw ValidationError("--latency: found \(latency), expected a number of at least 0")
         }
-        guard let shape else { return }
-        if model != nil { throw ValidationError("--shape: given together with --model, expected one of them") }
-        if KnownShape.named(shape) == nil {
-            throw ValidationError("--shape: found \(printable(shape)), expected \(KnownShape.names(of: "or"))")
-        }
+        try base.validate()
     }
 
+    private var base: BaseChoice { BaseChoice(model: model, shape: shape) }
+
     func run() throws {
-        let config = try options.load(
-            needs: shape == nil ? [.model] : [], overrides: [("--model", "model.path", model.map { .string($0) })])
-        if shape == nil { try InputFiles.checkModel(config) }
+        let config = try base.load(options)
         guard (launchedRank ?? 0) == 0 else { return }
         var settings = PlanOptions()
-        settings.shape = shape.flatMap { KnownShape.named($0) }
+        settings.shape = base.known
         settings.ranksPerNode = ranksPerNode ?? LaunchEnvironment.current?.localSize ?? 1
         settings.memoryBytes = memory.map { Int($0 * 1_073_741_824) }
         settings.networkGigabits = network
