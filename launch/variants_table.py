@@ -1,5 +1,6 @@
 """Trains LoRA and its variants alike and prints their held-out losses. Started by launch/variants-table.sh."""
 import argparse
+import hashlib
 import itertools
 import json
 import os
@@ -38,6 +39,11 @@ def run(words, folder):
         file.write(done.stderr)
 
 
+def digest(path):
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
+
+
 def events(folder):
     path = os.path.join(folder, "metrics.jsonl")
     if not os.path.exists(path):
@@ -50,14 +56,18 @@ def result(name, change, base, held_out):
     """The events of a variant's run, which is made unless it is there."""
     folder = os.path.join(options.out, name.split(",")[0].lower())
     found = events(folder)
-    if not found or found[-1]["event"] != "finished" or found[-1]["steps"] != options.steps:
-        settings = {
-            "model.path": base, "model.dtype": "bf16", "data.train": options.data, "data.eval": held_out,
-            "data.template_date": "2025-01-01", "lora.r": 16, "lora.lora_alpha": 32, "training.max_steps": options.steps,
-            "training.global_batch_size": 16, "training.lr_scheduler_type": "cosine", "training.warmup_steps": 0.05,
-            "training.logging_steps": 10, "output.dir": folder, **change}
+    settings = {
+        "model.path": base, "model.dtype": "bf16", "data.train": options.data, "data.eval": held_out,
+        "data.template_date": "2025-01-01", "lora.r": 16, "lora.lora_alpha": 32, "training.max_steps": options.steps,
+        "training.global_batch_size": 16, "training.lr_scheduler_type": "cosine", "training.warmup_steps": 0.05,
+        "training.logging_steps": 10, "output.dir": folder, **change}
+    made_of = json.dumps([settings, digest(options.data), digest(held_out)])
+    note = os.path.join(folder, "made-of.json")
+    if not (found and found[-1]["event"] == "finished" and os.path.exists(note) and open(note).read() == made_of):
         run(proof.command(options.program, options.ranks, settings, "--overwrite"), folder)
         found = events(folder)
+        with open(note, "w", encoding="utf-8") as file:
+            file.write(made_of)
     return found
 
 

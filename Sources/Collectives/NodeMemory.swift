@@ -36,24 +36,34 @@ extension Communicator {
         let page = Int(sysconf(Int32(_SC_PAGESIZE)))
         let length = max(1, (byteCount + page - 1) / page) * page
         guard let node, localSize > 1 else { return NodeMemory.map(length, nil) }
-        var place: [Int64] = [0, -1]
+        // Process and descriptor of the first rank, and what tells its file from any other.
+        var place: [Int64] = [0, -1, 0, 0]
         if localRank == 0 {
             let file = memory_file("lora-dist")
-            if file >= 0, ftruncate(file, off_t(length)) == 0 { place = [Int64(getpid()), Int64(file)] }
+            if file >= 0, ftruncate(file, off_t(length)) == 0, let identity = Self.identity(of: file) {
+                place = [Int64(getpid()), Int64(file)] + identity
+            }
         }
         try waiting { () throws(MPIError) in
-            try check(MPI_Bcast(&place, 2, ompi_int64(), 0, node), "MPI_Bcast")
+            try check(MPI_Bcast(&place, Int32(place.count), ompi_int64(), 0, node), "MPI_Bcast")
         }
         var memory: NodeMemory?
         if place[1] >= 0 {
             let file = localRank == 0 ? Int32(place[1]) : open("/proc/\(place[0])/fd/\(place[1])", O_RDWR | O_CLOEXEC)
-            if file >= 0 { memory = NodeMemory.map(length, file) }
+            if file >= 0, Self.identity(of: file) == Array(place[2...]) { memory = NodeMemory.map(length, file) }
             // The first rank's descriptor stays until all have opened the file.
             if localRank > 0, file >= 0 { close(file) }
         }
         let haveAll = try nodeMax(memory == nil ? 1 : 0) == 0
         if localRank == 0, place[1] >= 0 { close(Int32(place[1])) }
         return haveAll ? memory : nil
+    }
+
+    /// Device and number of an open file: ranks that do not see each other's processes may find another one under the same name.
+    private static func identity(of file: Int32) -> [Int64]? {
+        var status = stat()
+        guard fstat(file, &status) == 0 else { return nil }
+        return [Int64(bitPattern: UInt64(status.st_dev)), Int64(bitPattern: UInt64(status.st_ino))]
     }
 
     /// Waits until all ranks of this node are here.

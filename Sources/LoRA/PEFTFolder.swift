@@ -102,30 +102,33 @@ public struct PEFTFolder: Sendable, Equatable {
 
     /// The matrices of a safetensors file as fp32.
     static func widened(_ path: String) throws -> [NamedTensor] {
-        try TensorCollection.safetensors(at: path).tensors.map { tensor in
-            let isVector = NamedTensor.isVector(tensor.name)
-            guard tensor.shape.count == (isVector ? 1 : 2) else {
-                throw WeightFileError(
-                    file: path,
-                    reason: "tensor \(tensor.name) is \(tensor.shape), a \(isVector ? "vector" : "matrix") was expected"
-                )
-            }
-            let format: StorageFormat
-            switch tensor.type {
-            case .f32: format = .f32
-            case .f16: format = .f16
-            case .bf16: format = .bf16
-            default:
-                throw WeightFileError(
-                    file: path, reason: "tensor \(tensor.name) is \(tensor.type.name), expected F32, F16 or BF16")
-            }
-            let floats = unsafe [Float](unsafeUninitializedCapacity: tensor.elementCount) { out, count in
-                unsafe format.widen(
-                    tensor.bytes, into: UnsafeMutableBufferPointer(rebasing: out[..<tensor.elementCount]))
-                count = tensor.elementCount
-            }
-            return NamedTensor(
-                name: tensor.name, rows: isVector ? 1 : tensor.shape[0], columns: tensor.shape.last!, floats: floats)
+        try TensorCollection.safetensors(at: path).tensors.map(widened)
+    }
+
+    /// A matrix of a safetensors file as fp32.
+    static func widened(_ tensor: StoredTensor) throws -> NamedTensor {
+        let path = tensor.file.path
+        let isVector = NamedTensor.isVector(tensor.name)
+        guard tensor.shape.count == (isVector ? 1 : 2) else {
+            throw WeightFileError(
+                file: path,
+                reason: "tensor \(tensor.name) is \(tensor.shape), a \(isVector ? "vector" : "matrix") was expected")
         }
+        let format: StorageFormat
+        switch tensor.type {
+        case .f32: format = .f32
+        case .f16: format = .f16
+        case .bf16: format = .bf16
+        default:
+            throw WeightFileError(
+                file: path, reason: "tensor \(tensor.name) is \(tensor.type.name), expected F32, F16 or BF16")
+        }
+        let floats = unsafe [Float](unsafeUninitializedCapacity: tensor.elementCount) { out, count in
+            unsafe format.widen(
+                tensor.bytes, into: UnsafeMutableBufferPointer(rebasing: out[..<tensor.elementCount]))
+            count = tensor.elementCount
+        }
+        return NamedTensor(
+            name: tensor.name, rows: isVector ? 1 : tensor.shape[0], columns: tensor.shape.last!, floats: floats)
     }
 }

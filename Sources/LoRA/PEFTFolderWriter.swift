@@ -26,8 +26,12 @@ extension PEFTFolder {
         let weightsPath = "\(path)/\(Self.weightsName)\(suffix)"
         try unsafe SafetensorsWriter().write(
             to: weightsPath, sources: tensors.map { $0.source(format) }, metadata: ["format": "pt"])
-        let found = try Self.widened(weightsPath).sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
-        guard found.count == tensors.count, zip(found, tensors).allSatisfy(Self.isSame) else {
+        let found = try TensorCollection.safetensors(at: weightsPath)
+        // One after the other, so that no second copy of all stands in memory.
+        let isSame = try tensors.allSatisfy { tensor in
+            try found[tensor.name].map { Self.isSame(try Self.widened($0), tensor) } ?? false
+        }
+        guard isSame, found.tensors.count == tensors.count else {
             throw WeightFileError(file: weightsPath, reason: "does not read back as it was written; is the disk sound?")
         }
         if !initial.isEmpty {

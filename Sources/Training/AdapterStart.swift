@@ -18,7 +18,7 @@ struct AdapterStart {
     func check() throws {
         guard adapter.initial != nil else { return }
         let key = "lora.init_lora_weights"
-        let name = config.lora.initLoRAWeights.peft.pissaName!
+        let name = config.lora.initLoRAWeights.pissaName!
         for module in adapter.modules {
             let weight = base.weight(of: module.path)!
             switch weight.format {
@@ -87,7 +87,7 @@ struct AdapterStart {
 
     private func decompose(_ index: Int, into initial: ParameterSlab) throws {
         let module = adapter.modules[index]
-        guard case .pissa(let iterations) = config.lora.initLoRAWeights.peft else { return }
+        guard case .pissa(let iterations) = config.lora.initLoRAWeights else { return }
         let random = CounterRandom(seed: UInt64(config.training.seed), purpose: RandomPurpose.subspace(module: index))
         do {
             let factors = try principalFactors(

@@ -12,13 +12,16 @@ struct MemoryNeed {
     let parameters: Int
     /// Bytes of the base that a step reads, which stand once on a node.
     let baseBytes: Int
+    /// Bytes that each rank takes later, and those that rank 0 does beside them.
+    var later = 0, laterOnFirst = 0
     private let world: Communicator
     private let placement: StatePlacement
 
     init(_ decoder: Decoder, _ workers: Workers, _ placement: StatePlacement, _ world: Communicator) {
         self.init(
             scratchBytes: workers.scratchBytes, parameters: decoder.adapter?.parameterCount ?? 0,
-            baseBytes: decoder.base.stepByteCount, placement, world)
+            // Weights that no file holds are in memory already.
+            baseBytes: decoder.base.files.isEmpty ? 0 : decoder.base.stepByteCount, placement, world)
     }
 
     init(
@@ -38,7 +41,8 @@ struct MemoryNeed {
     /// the base, which the kernel counts as free.
     func nodeBytes(arena: Int, ranks: Int) -> Int {
         let states = placement.isShared ? 1 : ranks
-        return ranks * (arena + scratchBytes + 8 * parameters) + states * 8 * parameters + baseBytes
+        return ranks * (arena + scratchBytes + 8 * parameters + later) + states * 8 * parameters + baseBytes
+            + laterOnFirst
     }
 
     /// Whether a node with so many bytes left may keep what needs so large an arena on each of its ranks.

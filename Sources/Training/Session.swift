@@ -101,14 +101,14 @@ struct Session {
         adapterConfig.alphaPattern = try patterns(lora.alphaPattern, "alpha_pattern")
         adapterConfig.layersToTransform = lora.layersToTransform.isEmpty ? nil : lora.layersToTransform
         adapterConfig.excludeModules = lora.excludeModules?.peft
-        adapterConfig.initLoRAWeights = lora.initLoRAWeights.peft
+        adapterConfig.initLoRAWeights = lora.initLoRAWeights
         adapterConfig.useDoRA = lora.useDoRA
         adapterConfig.bias = lora.bias
         adapterConfig.modulesToSave = lora.modulesToSave
         let adapter = try adapter(adapterConfig, base)
         try checkBiases(adapter, lora.bias, base)
-        guard !isPlanned else { return (adapter, adapterConfig) }
         try AdapterStart(config, base, adapter).check()
+        guard !isPlanned else { return (adapter, adapterConfig) }
         adapter.initialize(adapterConfig.initLoRAWeights, seed: UInt64(config.training.seed))
         adapter.takeValues(of: base)
         return (adapter, adapterConfig)
@@ -200,18 +200,6 @@ extension LoRAConfig.TargetModules {
         case .allLinear: .allLinear
         case .suffixes(let suffixes): .list(suffixes)
         case .pattern(let pattern): .regex(pattern)
-        }
-    }
-}
-
-extension LoRAConfig.InitLoRAWeights {
-    /// The same in the terms of PEFT's files.
-    var peft: AdapterConfig.InitLoRAWeights {
-        switch self {
-        case .standard: .standard
-        case .random: .random
-        case .gaussian: .gaussian
-        case .pissa(let iterations): .pissa(iterations: iterations)
         }
     }
 }

@@ -91,11 +91,12 @@ extension Trainer {
     }
 
     /// Puts the adapter of the best evaluation, where there is one, in the place of that of the last step.
-    private func takeBest() throws {
+    private mutating func takeBest() throws {
         guard try world.broadcast([bestValues.isEmpty]) == [false] else { return }
         saver?.live.beginUpdate()
         if world.rank == 0 { adapter.values.setBytes(bestValues) }
         saver?.live.endUpdate(nil)
+        bestValues = []
         try placement.broadcast(adapter.values)
     }
 

@@ -70,7 +70,10 @@ struct Trainer {
             training: cut.largest(of: plan, steps: totalSteps, longest: train.longest, sizes: train.sizes(of:)),
             evaluation: cut.largest(data.heldOutSizes, chunk: StepEngine.Cut.evaluationChunk)
         )
-        let memory = MemoryNeed(decoder, workers, placement, world)
+        var memory = MemoryNeed(decoder, workers, placement, world)
+        memory.later = 4 * (adapter.initial?.layout.count ?? 0)
+        // The best adapter, and the one before until it is no longer that of the last checkpoint.
+        memory.laterOnFirst = config.training.loadBestModelAtEnd ? 8 * adapter.parameterCount : 0
         let (kept, arenaBytes) = try memory.choose(config.training.activationCheckpointing) {
             decoder.keeping($0).arenaBytes(
                 training: largest.training, evaluation: largest.evaluation, hasDropout: config.lora.loraDropout > 0)

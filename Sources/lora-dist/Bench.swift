@@ -26,7 +26,8 @@ struct Bench: ParsableCommand {
             The lowest adapted layer's input, and what is below it, needs no gradient.
 
             Memory: pages that this process alone maps, and those that others map too (Linux's smaps_rollup). The part is \
-            the proportional set size, in which a page that n processes map counts 1/n; anonymous is what no file backs. A node holds the parts of anonymous and shared memory of its ranks, \
+            the proportional set size, in which a page that n processes map counts 1/n; anonymous is what no file backs. \
+            A node holds the parts of anonymous and shared memory of its ranks, \
             and once the base that a step reads.
             """)
 

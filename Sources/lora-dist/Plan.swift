@@ -21,8 +21,8 @@ struct Plan: ParsableCommand {
             the baseline of mixed-precision AdamW, 16 bytes a parameter (Rajbhandari et al. 2020), held by each rank.
 
             Times come from some layers of the model's shape with random weights, trained here for some seconds with the \
-            threads of one rank while those of others are kept busy; nodes are taken to be like this machine. With --gflops, the rate of raw products of one rank, as \
-            lora-dist bench prints it, nothing is measured, and a step is taken to reach 75 % of it in bf16 and 82 % in \
+            threads of one rank while those of others are kept busy; nodes are taken to be like this machine. With --gflops, \
+            the rate of raw products of one rank, as lora-dist bench prints it, nothing is measured, and a step is taken to reach 75 % of it in bf16 and 82 % in \
             fp32. Sums over ranks are taken to go round in a ring, at \(fixed(localRate * 1e-9, 1)) GB/s within a node.
 
             Exit code 1 if the configured run does not fit into the node's memory.

@@ -9,7 +9,9 @@ extension RunPlan {
     /// The plan for programs. Bytes, seconds, and numbers a second.
     var json: JSON {
         object([
-            ("model", .string(model)), ("dtype", .string(precision)), ("base_parameters", integer(baseParameters)),
+            ("model", .string(model)), ("dtype", .string(precision)),
+            ("activation_checkpointing", .string(checkpointing)),
+            ("micro_batch_tokens", integer(microBatchTokens)), ("base_parameters", integer(baseParameters)),
             ("adapter", adapter.json),
             (
                 "share_examples",

@@ -128,6 +128,9 @@ extension RunPlan {
         if memory.contains(where: { $0.placement == .nodeShared }) { row("shared by a node in all", \.shared) }
         row("a node of \(counted(fit.ranksPerNode, "rank", "ranks"))") { $0.node(ranks: fit.ranksPerNode) }
         lines.append("* as configured")
+        lines.append(
+            "activation_checkpointing: \(checkpointing)\(isCheckpointingChosen ? " (chosen by auto)" : ""), "
+                + "micro_batch_tokens: \(microBatchTokens)")
         if memory[configured].placement == .nodeShared {
             lines += wrapped(
                 "Trained values and moments stand once per node (training.state_placement), but for full fine-tuning, where each "

@@ -29,7 +29,7 @@ extension ProgramTests {
                 "values", "gradients", "moments", "best", "arena", "buffers", "overhead", "rank", "base", "embedding",
                 "shared", "node",
             ]
-            var keys = ["model", "dtype", "base_parameters"]
+            var keys = ["model", "dtype", "activation_checkpointing", "micro_batch_tokens", "base_parameters"]
             keys += ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"].flatMap {
                 ["adapter.modules.\($0).matrices", "adapter.modules.\($0).parameters"]
             }

@@ -203,6 +203,18 @@ import Testing
         config.training.learningRate = 1
         #expect(
             config.changes(since: old) == ["lora.r was 16 and is 3", "training.learning_rate was 0.0002 and is 1.0"])
+        // A key that the checkpoint's program did not have yet.
+        func without(_ key: String) -> JSON {
+            .object(
+                JSONObject(
+                    old.object!.members.map { section in
+                        (section.key, .object(JSONObject(section.value.object!.members.filter { $0.key != key })))
+                    }))
+        }
+        #expect(RunConfig().changes(since: without("use_dora")).isEmpty)
+        config = RunConfig()
+        config.lora.useDoRA = true
+        #expect(config.changes(since: without("use_dora")) == ["lora.use_dora was false and is true"])
     }
 
     /// The sums of the standard's examples (FIPS 180-4).

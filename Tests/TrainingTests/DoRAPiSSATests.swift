@@ -174,7 +174,7 @@ import WeightFiles
             (config.lora.r, config.lora.useDoRA) = (4, usesDoRA)
             if usesPiSSA { config.lora.initLoRAWeights = .pissa(iterations: nil) }
             var peft = AdapterConfig(r: 4, loraAlpha: 8)
-            (peft.useDoRA, peft.initLoRAWeights) = (usesDoRA, config.lora.initLoRAWeights.peft)
+            (peft.useDoRA, peft.initLoRAWeights) = (usesDoRA, config.lora.initLoRAWeights)
             let adapter = Adapter(
                 groups: base.adaptableGroups, targets: base.adaptableGroups.joined().map(\.path), config: peft)
             adapter.initialize(peft.initLoRAWeights, seed: 7)

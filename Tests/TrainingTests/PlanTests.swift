@@ -32,7 +32,7 @@ import Testing
         let before = ProcessMemory.own().anonymousBytes
         let base = BaseModel(planned: shape.config, path: shape.name)
         let adapter = try Session.adapter(of: config { $0.lora.r = 64 }, for: base, isPlanned: true).0
-        let figures = AdapterFigures(adapter, baseParameters: base.config.parameterCount, format: .float32)
+        let figures = AdapterFigures(adapter, baseParameters: base.config.parameterCount, RunConfig())
         let sums = ExactSums(adapter.values.layout)
         let more = ProcessMemory.own().anonymousBytes - before
         #expect(sums.layout.count == 167_772_160 && more < 300 << 20, "\(more >> 20) MiB")
@@ -58,7 +58,53 @@ import Testing
             try folder.write(to: scratch.path, as: format)
             let file = scratch.path + "/" + PEFTFolder.weightsName
             let size = try FileManager.default.attributesOfItem(atPath: file)[.size] as? Int
-            #expect(AdapterFigures(adapter, baseParameters: 1, format: format).fileBytes == size)
+            let config = config { $0.output.adapterDtype = format }
+            #expect(AdapterFigures(adapter, baseParameters: 1, config).fileBytes == size)
+        }
+    }
+
+    /// Plain LoRA of twice the rank where PiSSA is saved so, A₀ and B₀ beside it else.
+    @Test func sizesOfPiSSA() throws {
+        let base = try BaseModel(path: Fixtures.models + "/chat")
+        func figures(_ change: (inout RunConfig) -> Void) throws -> AdapterFigures {
+            let own = config {
+                $0.lora.r = 3
+                change(&$0)
+            }
+            let adapter = try Session.adapter(of: own, for: base, isPlanned: true).0
+            return AdapterFigures(adapter, baseParameters: 1, own)
+        }
+        let plain = try figures { _ in }
+        let double = try figures { $0.lora.r = 6 }
+        let pissa = try figures { $0.lora.initLoRAWeights = .pissa(iterations: nil) }
+        let asTrained = try figures {
+            $0.lora.initLoRAWeights = .pissa(iterations: nil)
+            $0.output.savePiSSAAs = .pissa
+        }
+        #expect(pissa.fileBytes == double.fileBytes && pissa.parameters == plain.parameters)
+        #expect(asTrained.fileBytes == 2 * plain.fileBytes)
+        #expect(pissa.checkpointBytes == plain.checkpointBytes + plain.fileBytes)
+        let biased = try BaseModel(path: Fixtures.models + "/biases")
+        let all = config { $0.lora.bias = .all }
+        let adapter = try Session.adapter(of: all, for: biased, isPlanned: true).0
+        let kinds = AdapterFigures(adapter, baseParameters: 1, all).kinds
+        #expect(kinds.allSatisfy { $0.kind.hasSuffix("_proj") && $0.modules == biased.config.layers }, "\(kinds)")
+    }
+
+    /// Samples of any size stay within the rotary table, and both 8B configs can be planned.
+    @Test func oddSizes() throws {
+        for (batch, length) in [(5, 64), (3, 100), (7, 33), (1, 2)] {
+            let config = config {
+                $0.training.globalBatchSize = batch
+                $0.data.maxLength = length
+                $0.training.microBatchTokens = TrainingConfig.automatic
+                $0.lora.useDoRA = batch == 3
+            }
+            var options = PlanOptions()
+            options.shape = KnownShape.named("smollm2-135m")
+            options.memoryBytes = 64 << 30
+            let plan = try makePlan(config: config, options: options)
+            #expect(plan.scaling[0].stepSeconds > 0 && plan.microBatchTokens == 2048)
         }
     }
 

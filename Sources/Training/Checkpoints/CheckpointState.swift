@@ -66,14 +66,16 @@ extension RunConfig {
         "training.on_nonfinite", "output.dir", "output.save_pissa_as", "output.adapter_dtype",
     ]
 
-    /// The keys whose values differ from those of a checkpoint's config and that decide what a step computes, with both values.
+    /// The keys whose values differ from those of a checkpoint's config and that decide what a step computes, with both values. A key
+    /// that is missing, as in a config from before there was one, has its default.
     func changes(since old: JSON) -> [String] {
-        let new = tree
+        let (new, defaults) = (tree, RunConfig().tree)
         return ConfigKeys.sections.flatMap { section in
             section.keys.compactMap { key -> String? in
                 let path = "\(section.name).\(key)"
                 guard !Self.free.contains(path) else { return nil }
-                let (was, now) = (old[section.name]?[key] ?? .null, new[section.name]?[key] ?? .null)
+                let usual = defaults[section.name]?[key] ?? .null
+                let (was, now) = (old[section.name]?[key] ?? usual, new[section.name]?[key] ?? usual)
                 guard was.text() != now.text() else { return nil }
                 return "\(path) was \(was.text()) and is \(now.text())"
             }

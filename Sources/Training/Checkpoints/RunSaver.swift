@@ -23,7 +23,12 @@ final class RunSaver {
     /// The last completed update.
     let live = LiveState()
     /// The most seconds from the begin of a save to its end; before the first, what a slow disk would take.
-    var longestSeconds: Double { measuredSeconds ?? Double(12 * run.values.layout.count) / Self.slowDisk }
+    var longestSeconds: Double { measuredSeconds ?? Double(mostBytes) / Self.slowDisk }
+    /// Of a checkpoint's matrices.
+    private var mostBytes: Int {
+        let best = run.session.config.training.loadBestModelAtEnd ? 4 : 0
+        return (12 + best) * run.values.layout.count + 4 * (run.session.adapter?.initial?.layout.count ?? 0)
+    }
     private var measuredSeconds: Double?
     /// Bytes a second.
     private static let slowDisk = 50e6

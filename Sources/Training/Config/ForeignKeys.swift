@@ -68,13 +68,17 @@ enum ForeignKeys {
             [
                 "layers_pattern", "lora_bias", "layer_replication", "megatron_config",
                 "loftq_config", "eva_config", "corda_config", "target_parameters", "trainable_token_indices",
-                "ensure_weight_tying",
+                "ensure_weight_tying", "use_qalora", "qalora_group_size", "alora_invocation_tokens", "arrow_config",
+                "runtime_config", "megatron_core",
             ],
             remove("adapters of this kind are not supported")
         ),
         (["task_type", "peft_type", "fan_in_fan_out", "inference_mode", "use_peft"], remove("it is always as needed")),
         (
-            ["load_in_4bit", "load_in_8bit", "bnb_4bit_quant_type", "bnb_4bit_compute_dtype", "quantization_config"],
+            [
+                "load_in_4bit", "load_in_8bit", "bnb_4bit_quant_type", "bnb_4bit_compute_dtype",
+                "bnb_4bit_use_double_quant", "bnb_4bit_quant_storage", "quantization_config",
+            ],
             use("model.quantization", "nf4; files that are quantised already are used as they are")
         ),
         (["lr"], use("training.learning_rate")),

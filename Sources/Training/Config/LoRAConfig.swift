@@ -43,17 +43,7 @@ public struct LoRAConfig: Sendable, Equatable {
         case pattern(String)
     }
 
-    /// How A and B begin.
-    public enum InitLoRAWeights: Sendable, Equatable {
-        /// A by kaiming_uniform, B zero.
-        case standard
-        /// Both as an untrained linear layer.
-        case random
-        /// A of a normal distribution, B zero.
-        case gaussian
-        /// From the principal singular values of the weight, found exactly or by so many power iterations.
-        case pissa(iterations: Int?)
-    }
+    public typealias InitLoRAWeights = AdapterConfig.InitLoRAWeights
 
     /// Which biases are trained.
     public typealias Bias = AdapterConfig.Bias
@@ -149,8 +139,8 @@ extension LoRAConfig.InitLoRAWeights {
         case .bool(false): self = .random
         case .string("gaussian"): self = .gaussian
         case .string(let name):
-            guard case .pissa(let iterations)? = AdapterConfig.InitLoRAWeights(pissa: name) else { return nil }
-            self = .pissa(iterations: iterations)
+            guard let pissa = Self(pissa: name) else { return nil }
+            self = pissa
         default: return nil
         }
     }
@@ -160,7 +150,7 @@ extension LoRAConfig.InitLoRAWeights {
         case .standard: .bool(true)
         case .random: .bool(false)
         case .gaussian: .string("gaussian")
-        case .pissa: .string(peft.pissaName!)
+        case .pissa: .string(pissaName!)
         }
     }
 }

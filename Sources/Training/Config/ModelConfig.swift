@@ -1,3 +1,5 @@
+import JSONText
+
 /// Section `model`: the frozen base.
 public struct ModelConfig: Sendable, Equatable {
     /// A Hugging Face folder or a GGUF file; nil if not given.
@@ -33,7 +35,13 @@ extension ModelConfig: ConfigSection {
     static let fields: [ConfigField<ModelConfig>] = [
         .path("path", \.path, expected: "the path of a Hugging Face model folder or a GGUF file"),
         .text("base_name", \.baseName, expected: "the name that the adapter gives its base"),
-        .choice("dtype", \.dtype),
+        ConfigField(
+            "dtype", \.dtype,
+            expected:
+                "auto, fp32 or bf16 (not float16: its numbers end at 65,504, and CPUs do not multiply them; bf16 costs as "
+                + "little memory)",
+            decode: { tree in Precision.allCases.first { $0.rawValue == tree.string } },
+            encode: { .string($0.rawValue) }),
         .choice("quantization", \.quantization),
     ]
 }

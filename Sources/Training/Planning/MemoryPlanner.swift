@@ -51,7 +51,10 @@ struct MemoryPlanner {
     /// - Returns: bytes by part.
     func lora(_ name: String, on base: BaseModel, ranks: Int) -> MemoryFigures {
         let count = adapter.values.layout.count
-        let (read, embedding) = base.stepBytes
+        var (read, embedding) = base.stepBytes
+        // A head that is trained is read in the place of the base's.
+        if adapter.whole[.head] != nil, !base.config.tiedEmbeddings { read -= base.head.byteCount }
+        if adapter.whole[.embedding] != nil { embedding = 0 }
         // What PiSSA began with, and the norms of DoRA, which every rank has.
         let fixed = (adapter.initial?.layout.count ?? 0) + (adapter.norms?.layout.count ?? 0)
         return MemoryFigures(

@@ -1,3 +1,4 @@
+import LoRA
 import Models
 import Tensors
 
@@ -90,7 +91,11 @@ extension PieceTimes {
         layers = Line(slope: products * (1 + again) / rate)
         head = Line(slope: flops.head / Double(count) / rate)
         forwardShare = 0.5 / (1 + again)
-        // Some 60 bytes a number of reads and writes at 10 GB/s.
-        update = 6e-9 * Double(parameters)
+        // Some 60 bytes a number of reads and writes at 10 GB/s, and for DoRA W Aᵀ of every module.
+        let norms = (decoder.adapter?.norms == nil ? [] : decoder.adapter!.modules).reduce(0.0) { sum, module in
+            let entries = decoder.adapter!.values.layout.entries
+            return sum + 2 * Double(entries[module.a].count) * Double(entries[module.b].rows)
+        }
+        update = 6e-9 * Double(parameters) + norms / rate
     }
 }

@@ -92,7 +92,7 @@ enum PlanDoubts {
         guard !found.isEmpty else { return nil }
         return
             "the chat template writes \(found.map(\.element.token).joined(separator: ", ")), which the base has not learnt (zero "
-            + "embeddings, or the same for several): LoRA on linear maps does not train embeddings; use a template of "
-            + "tokens that the base knows"
+            + "embeddings, or the same for several): LoRA on linear maps does not train embeddings; add embed_tokens "
+            + "to lora.modules_to_save, or use a template of tokens that the base knows"
     }
 }

@@ -29,23 +29,25 @@ private struct Planner {
     let threads: Int, cores: Int
     /// Of the process with model and data open.
     let overhead: Int
+    /// Whether what is kept for the backward pass was chosen here.
+    let isChosen: Bool
 
     init(_ config: RunConfig, _ options: PlanOptions) throws {
         let world = Communicator.alone()
-        let config = try agreed(config, world)
         self.options = options
-        cores = Self.coresOfNode
-        threads = options.threads ?? config.training.threads ?? max(1, cores / options.ranksPerNode)
         plain =
             try options.shape.map { BaseModel(planned: $0.config, path: $0.name) }
             ?? BaseModel(planning: config.model.path!)
+        let given = config
+        let config = try agreed(config, world).completed(for: plain.config)
+        cores = Self.coresOfNode
+        threads = options.threads ?? config.training.threads ?? max(1, cores / options.ranksPerNode)
         if config.model.quantization == .nf4 {
             try refuseToQuantizeAgain(plain)
             base = plain.plannedAsNF4()
         } else {
             base = plain
         }
-        adapter = try Session.adapter(of: config, for: base, isPlanned: true).0
         let reason = Self.reasonWithoutData(config, options, plain)
         let session = reason == nil ? try Session(config: config, base: base, adapterFolder: nil) : nil
         self.session = session
@@ -62,11 +64,14 @@ private struct Planner {
         }
         self.assumptions = assumptions
         overhead = ProcessMemory.own().anonymousBytes
+        // One that training begins with is really loaded, and counts as what training has.
+        adapter = try Session.adapter(of: config, for: base, isPlanned: true).0
         let work = data.map { PlannedWork($0, config) } ?? PlannedWork(assuming: config)
         self.config = MemoryPlanner(config: config, work: work, adapter: adapter, threads: threads, overhead: overhead)
             .resolved(
                 on: base, ranks: options.ranksPerNode,
                 available: options.memoryBytes ?? availableMemory() ?? Int.max)
+        isChosen = given.training.activationCheckpointing == .auto
     }
 
     /// The cores that the ranks of this node may use together: mpirun may have bound each to its own.
@@ -120,9 +125,10 @@ private struct Planner {
         let flops = decoder.trainingFLOPs(exampleLengths: work.lengths, trained: work.trained)
         return RunPlan(
             model: description, precision: config.model.precision.rawValue,
+            checkpointing: config.training.activationCheckpointing.rawValue, isCheckpointingChosen: isChosen,
+            microBatchTokens: config.training.microBatchTokens,
             baseParameters: base.config.parameterCount,
-            adapter: AdapterFigures(
-                adapter, baseParameters: base.config.parameterCount, format: config.output.adapterDtype),
+            adapter: AdapterFigures(adapter, baseParameters: base.config.parameterCount, config),
             work: WorkFigures(
                 isAssumed: work.isAssumed, examples: work.summary.examples, tokens: work.summary.tokens,
                 trainedTokens: work.summary.trainedTokens, longest: work.summary.longest, steps: work.steps,
@@ -176,7 +182,8 @@ private struct Planner {
             let tokenizer = session.tokenizer
             doubts += [
                 PlanDoubts.tokens(template: template, tokenizer: tokenizer),
-                PlanDoubts.embeddings(template: template, tokenizer: tokenizer, base: plain),
+                adapter.whole[.embedding] == nil
+                    ? PlanDoubts.embeddings(template: template, tokenizer: tokenizer, base: plain) : nil,
             ].compactMap { $0 }
         }
         if let doubt = PlanDoubts.size(base, full: full, available: available) { doubts.append(doubt) }

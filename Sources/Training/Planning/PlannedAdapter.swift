@@ -8,8 +8,8 @@ extension AdapterFigures {
     /// - Parameters:
     ///   - adapter: planned.
     ///   - baseParameters: numbers of the base.
-    ///   - format: of the saved adapter's numbers.
-    init(_ adapter: Adapter, baseParameters: Int, format: NumberFormat) {
+    ///   - config: says how the adapter is saved.
+    init(_ adapter: Adapter, baseParameters: Int, _ config: RunConfig) {
         var kinds: [(kind: String, modules: Int, parameters: Int)] = []
         let entries = adapter.values.layout.entries
         var modules: [String: Set<Substring>] = [:]
@@ -26,16 +26,35 @@ extension AdapterFigures {
         self.kinds = kinds
         parameters = adapter.values.layout.count
         share = Double(parameters) / Double(baseParameters)
-        func layout(_ prefix: String, _ type: ElementType = .f32) -> [SafetensorsLayout.Entry] {
+        let initial = adapter.initial?.layout.entries ?? []
+        func layout(
+            _ entries: [ParameterLayout.Entry], _ prefix: String = "", _ type: ElementType = .f32
+        ) -> [SafetensorsLayout.Entry] {
             entries.map {
                 SafetensorsLayout.Entry(
                     name: prefix + Adapter.peftPrefix + $0.name, type: type, shape: Adapter.shape(of: $0))
             }
         }
-        fileBytes = SafetensorsLayout(layout("", format.elementType), metadata: ["format": "pt"]).byteCount
+        func bytes(_ entries: [SafetensorsLayout.Entry]) -> Int {
+            entries.isEmpty ? 0 : SafetensorsLayout(entries, metadata: ["format": "pt"]).byteCount
+        }
+        let numbers = config.output.adapterDtype.elementType
+        if initial.isEmpty || config.output.savePiSSAAs == .pissa {
+            fileBytes = bytes(layout(entries, "", numbers)) + bytes(layout(initial))
+        } else {
+            // Plain LoRA of twice the rank.
+            fileBytes = bytes(
+                layout(entries, "", numbers).enumerated().map { index, entry in
+                    guard index < initial.count else { return entry }
+                    let (rows, columns) = (entry.shape[0], entry.shape[1])
+                    return SafetensorsLayout.Entry(
+                        name: entry.name, type: entry.type,
+                        shape: Adapter.isB(entries[index]) ? [rows, 2 * columns] : [2 * rows, columns])
+                })
+        }
         checkpointBytes =
-            SafetensorsLayout(layout(""), metadata: ["format": "pt"]).byteCount
-            + SafetensorsLayout(layout("m.") + layout("v."), metadata: ["format": "pt"]).byteCount
+            bytes(layout(entries)) + bytes(layout(entries, "m.") + layout(entries, "v.")) + bytes(layout(initial))
+            + (config.training.loadBestModelAtEnd ? bytes(layout(entries)) : 0)
     }
 
     /// The path of the module that an entry is of, and the last name in it.
@@ -43,6 +62,8 @@ extension AdapterFigures {
         var parts = entry.split(separator: ".")[...]
         let end = parts.firstIndex { $0.hasPrefix("lora_") } ?? parts.index(before: parts.endIndex)
         parts = parts[..<max(end, 1)]
+        // Where PEFT keeps the bias of an adapted module.
+        if parts.last == "base_layer" { parts = parts.dropLast() }
         let path = entry[..<parts.last!.endIndex]
         return (path, String(parts.last!))
     }

@@ -74,7 +74,7 @@ struct PlannedWork {
         self.trained = trained
         let pieces = cut.pieces(heldOut, chunk: StepEngine.Cut.evaluationChunk)
         self.heldOut = pieces.map { piece in Self.piece(piece.map { heldOut[$0] }, cut) }
-        evaluations = heldOut.isEmpty ? 0 : config.training.evalSteps.map { max(1, count / $0) } ?? 1
+        evaluations = heldOut.isEmpty ? 0 : config.training.evalSteps.map { (count + $0 - 1) / $0 } ?? 1
         // Of assumed examples one step is like the other.
         largest = cut.largest(of: plan, steps: isAssumed ? 1 : count, longest: longest, sizes: sizes)
         largestHeldOut = cut.largest(heldOut, chunk: StepEngine.Cut.evaluationChunk)

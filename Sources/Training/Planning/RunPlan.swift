@@ -6,6 +6,10 @@ public struct RunPlan: Sendable {
     public var model: String
     /// What the inputs of products are rounded to: `fp32` or `bf16`.
     public var precision: String
+    /// What is kept of each layer for the backward pass, and whether `auto` has chosen it for the node's memory.
+    public var checkpointing: String, isCheckpointingChosen: Bool
+    /// The most tokens of a micro-batch.
+    public var microBatchTokens: Int
     /// Numbers of the base.
     public var baseParameters: Int
     public var adapter: AdapterFigures

@@ -40,7 +40,11 @@ struct SpeedProbe {
         let sample = base.sample(layers: sizes.layers, vocabulary: sizes.vocabulary, on: workers)
         let own = try Session.adapter(of: Self.sampleConfig(config, adapter), for: sample, isPlanned: true).0
         own.initialize(seed: 1)
-        let decoder = Decoder(planning: config, base: sample, adapter: own, positions: work.longest)
+        // A cut of a micro-batch may be longer than any example.
+        let decoder = Decoder(
+            planning: config, base: sample, adapter: own, positions: max(work.longest, sizes.lengths.max()!))
+        let norms = seconds { decoder.prepare(on: workers) }
+        own.setMagnitudesToNorms()
 
         let (small, large) = (sizes.batch(part: 4), sizes.batch(part: 1))
         let arena = Arena(
@@ -88,7 +92,7 @@ struct SpeedProbe {
                 / Double(large.tokens.count),
             forwardShare: more.forward / more.layers,
             update: median(Array(updates.dropFirst())) * Double(adapter.values.layout.count)
-                / Double(max(1, own.values.layout.count)))
+                / Double(max(1, own.values.layout.count)) + norms * Double(base.config.layers) / Double(sizes.layers))
         return Result(
             times: times, rawFLOPS: raw, stepFLOPS: stepFLOPS, layers: sizes.layers, tokens: large.tokens.count,
             seconds: begin.duration(to: .now).seconds)
@@ -102,6 +106,9 @@ struct SpeedProbe {
         config.lora.excludeModules = nil
         config.lora.layersToTransform = []
         config.lora.initAdapter = nil
+        config.lora.useDoRA = adapter.norms != nil
+        config.lora.bias = adapter.biases.isEmpty ? .none : .all
+        config.lora.modulesToSave = []
         var ranks: [Int: Int] = [:]
         for module in adapter.modules { ranks[module.rank, default: 0] += 1 }
         config.lora.r = ranks.max { ($0.value, $0.key) < ($1.value, $1.key) }!.key
@@ -153,7 +160,7 @@ extension SpeedProbe {
             let config = whole.base.config
             let examples = max(1, min(piece.examples, piece.tokens / 2))
             func cut(_ tokens: Int) -> [Int] {
-                let count = max(1, min(examples, examples * tokens / piece.tokens))
+                let count = max(1, min(examples, (examples * tokens + piece.tokens - 1) / piece.tokens))
                 return (0..<count).map { tokens * ($0 + 1) / count - tokens * $0 / count }
             }
             let layer = { whole.layerFLOPs(cut($0)) / Double(config.layers) / rate }
