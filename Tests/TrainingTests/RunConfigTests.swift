@@ -102,7 +102,11 @@ import Testing
             "lora", "target_modules", "[]",
             "found [], expected all-linear, a list of name suffixes such as [q_proj, v_proj], or a regular expression"
         ),
-        ("model", "dtype", "\"float16\"", "found \"float16\", expected auto, fp32 or bf16"),
+        (
+            "model", "dtype", "\"float16\"",
+            "found \"float16\", expected auto, fp32 or bf16 (not float16: its numbers end at 65,504, and CPUs do not multiply "
+                + "them; bf16 costs as little memory)"
+        ),
         ("model", "path", "\"\"", "found \"\", expected the path of a Hugging Face model folder or a GGUF file"),
         ("training", "micro_batch_tokens", "0", "found 0, expected a whole number of at least 1, or auto"),
         (
