@@ -6,9 +6,9 @@ final class Budget {
     /// Whether a limit was reached: nothing more can be rendered.
     private(set) var isSpent = false
 
-    /// Counts a statement or an expression.
-    @inline(__always) func step() throws {
-        steps += 1
+    /// Counts a statement or an expression, or what is as much work as several.
+    @inline(__always) func step(_ count: Int = 1) throws {
+        steps += count
         if steps > Limits.steps { throw spent("took more than \(Limits.steps) steps") }
     }
 

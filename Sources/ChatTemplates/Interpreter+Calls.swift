@@ -21,7 +21,10 @@ extension Interpreter {
         switch function {
         case .undefined(let undefined): throw Fault(undefined.reason)
         case .function(let function): return try call(function, arguments)
-        case .macro(let macro): return .text(try nested { try call(macro, arguments) })
+        case .macro(let macro):
+            // Names and output of its own.
+            try step(8)
+            return .text(try nested { try call(macro, arguments) })
         case .method(let method):
             switch (method.name, method.receiver) {
             case (.text(let name), .text(let text)): return try name.call(text, arguments)

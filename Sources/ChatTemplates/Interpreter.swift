@@ -56,7 +56,7 @@ final class Interpreter {
     func charge(_ bytes: Int) throws { try budget.charge(bytes) }
 
     /// Counts a statement or an expression.
-    @inline(__always) func step() throws { try budget.step() }
+    @inline(__always) func step(_ count: Int = 1) throws { try budget.step(count) }
 
     func name(of symbol: Symbol) -> String { names[symbol] }
 
@@ -194,7 +194,7 @@ final class Interpreter {
     private func run(_ loop: ForLoop) throws {
         line = loop.line
         let items = try evaluate(loop.items)
-        try charge(8 * items.breadth)
+        try charge(4 * items.breadth)
         let candidates = try items.iterated()
         let around = scope
         let state =

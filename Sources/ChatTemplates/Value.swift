@@ -67,17 +67,17 @@ enum Value {
     var isUndefined: Bool { if case .undefined = self { true } else { false } }
 
     /// What going through the value and everything in it costs, in bytes.
-    var size: Int { if case .text(let text) = self { text.count } else { 8 * extent.weight } }
+    var size: Int { if case .text(let text) = self { text.count } else { 16 * extent.weight } }
 
     /// What going through the value once costs, in bytes: an element of a list is as much work as some bytes of text.
     var breadth: Int {
         switch self {
         case .text(let text): text.count
-        case .list(let list), .tuple(let list): 8 * list.elements.count
-        case .table(let table): 8 * table.count
-        case .range(let range): 8 * range.count
-        case .view(let view): 8 * view.elements.count
-        case .iterator(let iterator): 8 * iterator.list.elements.count
+        case .list(let list), .tuple(let list): 16 * list.elements.count
+        case .table(let table): 16 * table.count
+        case .range(let range): 16 * range.count
+        case .view(let view): 16 * view.elements.count
+        case .iterator(let iterator): 16 * iterator.list.elements.count
         default: 1
         }
     }
