@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The table of the README that compares LoRA with its variants: the same base in bf16, the same rows in the same order, as many
+# A table that compares LoRA with its variants: the same base in bf16, the same rows in the same order, as many
 # steps, and the held-out loss at the end.
 #
 #   launch/variants-table.sh --data FILE --eval FILE [--steps N] [--rows N] [--ranks N] [--out DIR]
