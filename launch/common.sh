@@ -21,6 +21,16 @@ fail() {
   exit 1
 }
 
+# help_if_asked "$@": shows what the script says of itself at its top, where that is asked for, and ends.
+help_if_asked() {
+  case "${1:-}" in
+    -h | --help)
+      sed -n '2,/^set /p' "$repository/launch/$(basename "$0")" | sed '$d; s/^# \{0,1\}//'
+      exit 0
+      ;;
+  esac
+}
+
 as_root() {
   if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
 }

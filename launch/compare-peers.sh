@@ -16,12 +16,7 @@ set -euo pipefail
 # shellcheck source=launch/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-case "${1:-}" in
-  -h | --help)
-    sed -n '2,/^set /p' "$0" | sed '$d; s/^# \{0,1\}//'
-    exit 0
-    ;;
-esac
+help_if_asked "$@"
 
 peers=$(realpath -m -- "${LORA_DIST_PEERS:-$HOME/.cache/lora-dist-peers}")
 python=$peers/venv/bin/python

@@ -184,9 +184,12 @@ public struct BaseModel: Sendable {
     /// Rows and columns of the embedding table and of the head.
     public var vocabularyShape: (rows: Int, features: Int) { (config.vocabulary, config.hidden) }
 
-    /// Bytes of the matrices that a training step reads as a whole: all linear maps and the head. Of an embedding that is not the
-    /// head as well it reads a few rows.
-    public var stepByteCount: Int { byteCount - (config.tiedEmbeddings ? 0 : embedding.byteCount) }
+    /// Bytes of the matrices that a training step reads as a whole: all linear maps and the head. An embedding that is not the head
+    /// as well is read by the rows of a batch's tokens, and counts apart.
+    public var stepBytes: (read: Int, embedding: Int) {
+        let apart = config.tiedEmbeddings ? 0 : embedding.byteCount
+        return (byteCount - apart, apart)
+    }
 
     /// Bytes of all mapped matrices.
     public var byteCount: Int {

@@ -127,13 +127,6 @@ extension BaseModel {
         }
     }
 
-    /// Bytes that every training step reads: linear maps and the head. The embedding is that if it is tied; else it is read by the
-    /// rows of a batch's tokens, and counts apart.
-    public var stepBytes: (read: Int, embedding: Int) {
-        let linears = layers.reduce(0) { $0 + $1.linears.values.reduce(0) { $0 + $1.weight.byteCount } }
-        return (linears + head.byteCount, config.tiedEmbeddings ? 0 : embedding.byteCount)
-    }
-
     /// The format of the linear maps that most of their bytes are in.
     public var linearFormat: String {
         var sizes: [String: Int] = [:]

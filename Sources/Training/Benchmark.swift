@@ -69,8 +69,8 @@ public func runBenchmark(
         shareOfGEMM: median(steps.map { flops.total / $0.seconds / $0.rates.sgemm }),
         shareOfBF16: median(steps.map { flops.total / $0.seconds / $0.rates.bf16 }),
         sumCost: sumCost, checkpointing: kept.rawValue, placement: config.training.statePlacement.rawValue,
-        memory: memory, arenaBytes: arena.capacity + workers.scratchBytes, baseBytes: base.stepByteCount,
-        nodeBytes: try world.nodeBytes(memory, base: base.files.isEmpty ? 0 : base.stepByteCount),
+        memory: memory, arenaBytes: arena.capacity + workers.scratchBytes, baseBytes: base.stepBytes.read,
+        nodeBytes: try world.nodeBytes(memory, base: base.files.isEmpty ? 0 : base.stepBytes.read),
         allRanks: (
             try world.allGather([Double(options.tokens) / seconds]).joined().reduce(0, +),
             try world.sum(memory)

@@ -21,7 +21,7 @@ struct MemoryNeed {
         self.init(
             scratchBytes: workers.scratchBytes, parameters: decoder.adapter?.parameterCount ?? 0,
             // Weights that no file holds are in memory already.
-            baseBytes: decoder.base.files.isEmpty ? 0 : decoder.base.stepByteCount, placement, world)
+            baseBytes: decoder.base.files.isEmpty ? 0 : decoder.base.stepBytes.read, placement, world)
     }
 
     init(

@@ -34,7 +34,7 @@ struct MemoryPlanner {
         let world = Communicator.alone()
         let need = MemoryNeed(
             scratchBytes: threads * Workers.dry().scratchBytes, parameters: adapter.parameterCount,
-            baseBytes: base.stepByteCount, StatePlacement(config.training, world), world)
+            baseBytes: base.stepBytes.read, StatePlacement(config.training, world), world)
         var resolved = self
         for kept in Decoder.Checkpointing.allCases {
             resolved.config.training.activationCheckpointing = kept.config
