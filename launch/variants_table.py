@@ -26,6 +26,7 @@ parser.add_argument("--eval", required=True)
 parser.add_argument("--steps", type=int, default=60)
 parser.add_argument("--rows", type=int, default=200)
 parser.add_argument("--ranks", type=int, default=1)
+parser.add_argument("--learning-rate", type=float, default=3e-3)
 parser.add_argument("--out", default="runs/variants")
 options = parser.parse_args()
 
@@ -59,6 +60,7 @@ def result(name, change, base, held_out):
     settings = {
         "model.path": base, "model.dtype": "bf16", "data.train": options.data, "data.eval": held_out,
         "data.template_date": "2025-01-01", "lora.r": 16, "lora.lora_alpha": 32, "training.max_steps": options.steps,
+        "training.learning_rate": options.learning_rate,
         "training.global_batch_size": 16, "training.lr_scheduler_type": "cosine", "training.warmup_steps": 0.05,
         "training.logging_steps": 10, "output.dir": folder, **change}
     made_of = json.dumps([settings, digest(options.data), digest(held_out)])
