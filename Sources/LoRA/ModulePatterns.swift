@@ -33,6 +33,14 @@ public struct ModulePatterns<Value: Sendable & Equatable>: Sendable, Equatable {
         }?.value
     }
 
+    /// The first expression that matches none of these modules.
+    func firstUnused(by modules: [String]) -> String? {
+        entries.first { entry in
+            guard let regex = try? Regex("(?:.*\\.)?(?:\(entry.pattern))") else { return true }
+            return !modules.contains { (try? regex.wholeMatch(in: $0)) != nil }
+        }?.pattern
+    }
+
     public static func == (a: ModulePatterns, b: ModulePatterns) -> Bool {
         a.entries.elementsEqual(b.entries) { $0.pattern == $1.pattern && $0.value == $1.value }
     }

@@ -67,7 +67,7 @@ public enum TargetModules: Sendable, Equatable {
     }
 
     /// "the model's are q_proj, k_proj, … (in full: model.layers.0.self_attn.q_proj)".
-    private static func choices(_ modules: [String]) -> String {
+    static func choices(_ modules: [String]) -> String {
         guard let first = modules.first else { return "the model has none" }
         var leaves: [String] = []
         for module in modules {

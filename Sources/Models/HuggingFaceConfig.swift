@@ -49,12 +49,13 @@ extension DecoderConfig {
         func require(_ condition: Bool, _ text: String) throws {
             if !condition { throw ModelError("\(file): \(text)") }
         }
-        for (name, value) in [
-            ("hidden size", hidden), ("heads", heads), ("key heads", keyHeads), ("head size", headSize),
-            ("layers", layers), ("vocabulary", vocabulary), ("intermediate size", intermediate),
-            ("positions", maxPositions),
+        for (name, value, most) in [
+            ("hidden_size", hidden, 1 << 20), ("num_attention_heads", heads, 1 << 16),
+            ("num_key_value_heads", keyHeads, 1 << 16), ("head_dim", headSize, 1 << 16),
+            ("num_hidden_layers", layers, 4096), ("vocab_size", vocabulary, 1 << 24),
+            ("intermediate_size", intermediate, 1 << 22), ("max_position_embeddings", maxPositions, 1 << 28),
         ] {
-            try require(value > 0 && value < 1 << 28, "\(name) is \(value), expected a number from 1 to 2^28")
+            try require((1...most).contains(value), "\(name) is \(value), expected a number from 1 to \(most)")
         }
         try require(
             heads % keyHeads == 0, "num_attention_heads \(heads) is not a multiple of num_key_value_heads \(keyHeads)")

@@ -105,7 +105,9 @@ public struct ModelFile: Sendable {
             }
         case .nf4:
             guard let tensor = NF4Tensor(quantizing: matrix, on: workers) else {
-                throw ModelError("\(item.name) holds numbers that are NaN or infinite, which NF4 has not")
+                throw ModelError(
+                    "\(item.name) holds numbers that are NaN or infinite, which NF4 has not; the model's file is damaged, or "
+                        + "training it diverged: take a sound copy")
             }
             try file.write(tensor.codes, at: layout.start(of: item.name))
             try file.write(tensor.scales, at: layout.start(of: item.name + NF4Names.scales))

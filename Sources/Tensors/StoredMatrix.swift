@@ -99,6 +99,11 @@ import CKernels
         }
     }
 
+    /// All of the matrix as it lies in the file; nil for 4-bit NormalFloat, whose parts lie apart.
+    public var fileBytes: UnsafeRawBufferPointer? {
+        format == nil ? nil : UnsafeRawBufferPointer(start: base, count: byteCount)
+    }
+
     /// Where an element lies, at the start of a block of the format. Not for 4-bit NormalFloat.
     func address(row: Int, column: Int) -> UnsafeRawPointer {
         address(ofRow: row) + column / format!.blockElements * format!.blockBytes

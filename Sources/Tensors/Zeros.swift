@@ -1,15 +1,21 @@
 import Glibc
 
-/// Numbers of which every byte is zero, to be given back by `freeZeros`. Those of a large block take no memory until they are
-/// written, so that a plan may hold the state of a run that it does not start.
+/// Numbers of which every byte is zero, to be given back by `freeZeros`. No page of them takes memory before it is written, and none
+/// is promised: a plan may hold the state of a run that this machine could not.
 func makeZeros<Element: BitwiseCopyable>(_ count: Int) -> UnsafeMutableBufferPointer<Element> {
-    let block = calloc(max(count, 1), MemoryLayout<Element>.stride)
-    precondition(block != nil, "no memory for \(count) numbers of \(MemoryLayout<Element>.stride) bytes")
-    return UnsafeMutableBufferPointer(
-        start: block!.bindMemory(to: Element.self, capacity: max(count, 1)), count: max(count, 1))
+    let count = max(count, 1)
+    let block = mmap(
+        nil, count * MemoryLayout<Element>.stride, PROT_READ | PROT_WRITE,
+        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+    guard let block, block != MAP_FAILED else {
+        fatalError(
+            "no addresses for \(count) numbers of \(MemoryLayout<Element>.stride) bytes: \(String(cString: strerror(errno)))"
+        )
+    }
+    return UnsafeMutableBufferPointer(start: block.bindMemory(to: Element.self, capacity: count), count: count)
 }
 
 /// Gives back what `makeZeros` gave.
 func freeZeros<Element: BitwiseCopyable>(_ numbers: UnsafeMutableBufferPointer<Element>) {
-    free(numbers.baseAddress)
+    munmap(numbers.baseAddress, numbers.count * MemoryLayout<Element>.stride)
 }

@@ -1,4 +1,5 @@
 import Collectives
+import Dispatch
 import LoRA
 import Models
 import Synchronization
@@ -14,8 +15,10 @@ struct AdapterStart {
         (self.config, self.base, self.adapter) = (config, base, adapter)
     }
 
-    /// - Throws: `ConfigError` for PiSSA with a base that is quantised, or with a rank above what a weight has.
+    /// - Throws: `ConfigError` for PiSSA with a base that is quantised, or with a rank above what a weight has; or where it cannot be
+    ///   saved as the config asks.
     func check() throws {
+        try checkForm()
         guard adapter.initial != nil else { return }
         let key = "lora.init_lora_weights"
         let name = config.lora.initLoRAWeights.pissaName!
@@ -41,6 +44,17 @@ struct AdapterStart {
                 )
             }
         }
+    }
+
+    private func checkForm() throws {
+        guard config.output.savePiSSAAs == .pissa else { return }
+        var reason: String?
+        if adapter.initial == nil {
+            reason = "says how PiSSA is saved, and lora.init_lora_weights is not pissa; remove it"
+        } else if config.lora.useRSLoRA, !(config.lora.rankPattern.isEmpty && config.lora.alphaPattern.isEmpty) {
+            reason = "PEFT converts no PiSSA adapter that has use_rslora with rank_pattern or alpha_pattern; write lora"
+        }
+        if let reason { throw ConfigError(key: "output.save_pissa_as", reason: reason) }
     }
 
     /// Computes it, each rank a share of the modules, and hands everything to all ranks: they hold the same bits whatever they run on.
@@ -69,8 +83,11 @@ struct AdapterStart {
         let own = adapter.modules.indices.filter { $0 % world.size == world.rank }
         let failure = Mutex<(any Error)?>(nil)
         let board = world.board
+        let room = DispatchSemaphore(value: mostAtOnce(own, available: availableMemory().map { $0 / world.localSize }))
         try world.together {
             workers.run(own.count) { task, _ in
+                room.wait()
+                defer { room.signal() }
                 board.tick()
                 let index = own[task]
                 do { try decompose(index, into: initial) } catch { failure.withLock { $0 = error } }
@@ -83,6 +100,17 @@ struct AdapterStart {
                 initial[entry].copy(from: floats)
             }
         }
+    }
+
+    /// How many modules may be decomposed at a time in half of what is free: each takes a square matrix of Doubles and panels.
+    private func mostAtOnce(_ indices: [Int], available: Int?) -> Int {
+        let largest =
+            indices.map { index in
+                let weight = base.weight(of: adapter.modules[index].path)!
+                let size = min(weight.rows, weight.columns)
+                return 10 * size * size
+            }.max() ?? 1
+        return max(1, available.map { $0 / 2 / largest } ?? 1)
     }
 
     private func decompose(_ index: Int, into initial: ParameterSlab) throws {

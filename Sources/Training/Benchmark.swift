@@ -147,7 +147,16 @@ private struct Bench {
     init(_ config: RunConfig, _ options: BenchmarkOptions, _ world: Communicator) throws {
         let config = try agreed(config, world)
         let workers = Workers(count: try world.threads(requested: options.threads ?? config.training.threads))
-        if let shape = options.shape { try world.together { try Self.checkRoom(for: shape, world) } }
+        if let shape = options.shape {
+            guard config.model.quantization == .none else {
+                throw ConfigError(
+                    key: "model.quantization",
+                    reason:
+                        "the random weights of --shape are in bf16; write such a model (lora-dist synth --shape \(shape.name) OUT) "
+                        + "and give it as --model")
+            }
+            try world.together { try Self.checkRoom(for: shape, world) }
+        }
         let base =
             try options.shape.map { BaseModel(random: $0.config, name: $0.name, on: workers) }
             ?? openBase(config, world)
@@ -174,7 +183,7 @@ private struct Bench {
     /// Random weights are each rank's own, unlike those of a mapped file.
     private static func checkRoom(for shape: KnownShape, _ world: Communicator) throws {
         let needed = shape.config.bf16ByteCount * world.localSize
-        if let free = ProcessMemory.available, needed > free {
+        if let free = availableMemory(), needed > free {
             throw ConfigError(
                 reason: "--shape \(shape.name): random weights take \(needed >> 20) MiB for the ranks of "
                     + "\(world.hostName), which has \(free >> 20) MiB left; take a smaller shape or fewer ranks")

@@ -1,42 +1,60 @@
 import Collectives
 import Foundation
 
-/// Bytes that a process on this host can still get: what the kernel says is available, or what the limit of its control group
-/// leaves if that is less; nil where neither is to be read.
-func availableMemory() -> Int? {
-    func number(_ path: String) -> Int? {
-        (try? String(contentsOfFile: path, encoding: .utf8)).flatMap {
-            Int($0.trimmingCharacters(in: .whitespacesAndNewlines))
-        }
-    }
+/// Bytes that a process on this host can still get: what the kernel says is available, or what the limits of its control groups
+/// leave if that is less; nil where neither is to be read.
+/// - Parameter root: the folder of `proc` and `sys`.
+func availableMemory(root: String = "") -> Int? {
+    let memory = text(root + "/proc/meminfo")
     var least: Int?
-    let memory = (try? String(contentsOfFile: "/proc/meminfo", encoding: .utf8)) ?? ""
     if let line = memory.split(separator: "\n").first(where: { $0.hasPrefix("MemAvailable:") }),
         let kibibytes = line.split(separator: " ").dropFirst().first.flatMap({ Int($0) })
     {
         least = kibibytes * 1024
     }
-    let groups = (try? String(contentsOfFile: "/proc/self/cgroup", encoding: .utf8)) ?? ""
-    if let own = groups.split(separator: "\n").first(where: { $0.hasPrefix("0::") })?.dropFirst(3) {
-        let folder = "/sys/fs/cgroup" + own
-        if let most = number(folder + "/memory.max"), let used = number(folder + "/memory.current") {
-            // Pages of files can be given back, as MemAvailable knows too.
-            let statistics = (try? String(contentsOfFile: folder + "/memory.stat", encoding: .utf8)) ?? ""
-            let files = statistics.split(separator: "\n").reduce(0) { sum, line in
-                let isFile = line.hasPrefix("active_file ") || line.hasPrefix("inactive_file ")
-                return sum + (isFile ? line.split(separator: " ").last.flatMap { Int($0) } ?? 0 : 0)
-            }
-            least = min(least ?? .max, max(0, most - used + files))
+    for line in text(root + "/proc/self/cgroup").split(separator: "\n") {
+        let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
+        guard parts.count == 3 else { continue }
+        let isV2 = parts[0] == "0" && parts[1].isEmpty
+        guard isV2 || parts[1].split(separator: ",").contains("memory") else { continue }
+        let top = root + "/sys/fs/cgroup" + (isV2 ? "" : "/memory")
+        // A limit of a group above holds too; the group's own folder may not be seen from within a container, but its root is.
+        var path = parts[2].split(separator: "/")
+        while true {
+            let folder = ([Substring(top)] + path).joined(separator: "/")
+            if let left = memoryLeft(inGroup: folder, isV2: isV2) { least = min(least ?? .max, left) }
+            if path.popLast() == nil { break }
         }
     }
     return least
 }
 
+/// What the limit of a control group leaves; nil if it has none.
+private func memoryLeft(inGroup folder: String, isV2: Bool) -> Int? {
+    func number(_ name: String) -> Int? {
+        Int(text("\(folder)/\(name)").trimmingCharacters(in: .whitespacesAndNewlines))
+    }
+    guard let most = number(isV2 ? "memory.max" : "memory.limit_in_bytes"),
+        let used = number(isV2 ? "memory.current" : "memory.usage_in_bytes")
+    else { return nil }
+    // Pages of files can be given back, as MemAvailable knows too.
+    let names = (isV2 ? "" : "total_")
+    let files = text("\(folder)/memory.stat").split(separator: "\n").reduce(0) { sum, line in
+        let isFile = line.hasPrefix(names + "active_file ") || line.hasPrefix(names + "inactive_file ")
+        return sum + (isFile ? line.split(separator: " ").last.flatMap { Int($0) } ?? 0 : 0)
+    }
+    return max(0, most - used + files)
+}
+
+private func text(_ path: String) -> String { (try? String(contentsOfFile: path, encoding: .utf8)) ?? "" }
+
+/// For people.
+func gibibytes(_ bytes: Int) -> String { String(format: "%.2f GiB", Double(bytes) / Double(1 << 30)) }
+
 /// What is wrong with asking for `bytes` on each of so many ranks of a host with so much memory left; nil if it fits.
 func memoryRefusal(_ bytes: Int, ranks: Int, host: String, available: Int?, tokens: Int, savesAll: Bool) -> ConfigError?
 {
     guard let available, bytes > available / max(1, ranks) else { return nil }
-    func gibibytes(_ bytes: Int) -> String { String(format: "%.2f GiB", Double(bytes) / Double(1 << 30)) }
     return ConfigError(
         key: "training.micro_batch_tokens",
         reason:

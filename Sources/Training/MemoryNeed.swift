@@ -34,6 +34,13 @@ struct MemoryNeed {
         self.world = world
     }
 
+    /// Adds what a run takes after its first step.
+    mutating func addLater(_ adapter: Adapter, _ config: RunConfig) {
+        later = 4 * (adapter.initial?.layout.count ?? 0)
+        // The best adapter, and the one before until it is no longer that of the last checkpoint.
+        laterOnFirst = config.training.loadBestModelAtEnd ? 8 * adapter.parameterCount : 0
+    }
+
     /// The share of what is free that an automatic choice may take.
     private static let share = 0.9
 
@@ -81,13 +88,32 @@ struct MemoryNeed {
     /// - Throws: the same `SharedError` on all ranks.
     func check(_ arenaBytes: Int, tokens: Int, _ kept: Decoder.Checkpointing) throws {
         try world.together {
+            let available = availableMemory()
             if let refusal = memoryRefusal(
-                arenaBytes + scratchBytes, ranks: world.localSize, host: world.hostName, available: availableMemory(),
+                arenaBytes + scratchBytes, ranks: world.localSize, host: world.hostName, available: available,
                 tokens: tokens, savesAll: kept != .block)
+                ?? refusal(arena: arenaBytes, ranks: world.localSize, host: world.hostName, available: available)
             {
                 throw refusal
             }
         }
+    }
+
+    /// What is wrong with taking all that a run needs on a host with so much memory left, beside the base's pages, which can be read
+    /// again; nil if it fits.
+    func refusal(arena: Int, ranks: Int, host: String, available: Int?) -> ConfigError? {
+        let needed = nodeBytes(arena: arena, ranks: ranks) - baseBytes
+        guard let available, needed > available else { return nil }
+        let states = (placement.isShared ? 1 : ranks) * 8 * parameters
+        return ConfigError(
+            key: "",
+            reason:
+                "training \(parameters) numbers takes \(gibibytes(needed)) more on \(host), where \(gibibytes(available)) are "
+                + "free: \(gibibytes(ranks * 8 * parameters)) for sums of gradients on \(ranks) \(ranks == 1 ? "rank" : "ranks"), "
+                + "\(gibibytes(states)) for AdamW's moments, \(gibibytes(ranks * arena)) for micro-batches; lower lora.r or train fewer "
+                + "modules, start fewer ranks a node"
+                + (placement.isShared ? "" : ", set training.state_placement: node_shared")
+                + ", or lower training.micro_batch_tokens (lora-dist plan tells what a run takes)")
     }
 }
 

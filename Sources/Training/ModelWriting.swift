@@ -63,12 +63,10 @@ public struct ModelWriting {
             config: .object(JSONObject(members + [("quantization_config", quantization)])),
             items: base.items(linears: .nf4, others: nil))
         let files = try base.gguf.map { try Tokenizer.files(gguf: $0.metadata, file: model) }
+        let copied = files == nil ? try tokenizerFiles(of: model) : []
         try write(folder)
-        if let files {
-            try write(files)
-        } else {
-            try copyTokenizer(from: model)
-        }
+        try write(files ?? [])
+        for file in copied { try FileSystem.write(file.bytes, to: "\(path)/\(file.name)") }
     }
 
     /// Writes random weights of a shape in bf16, with nothing to make text of: for trying memory and speed at full size.
@@ -94,12 +92,11 @@ public struct ModelWriting {
         for file in files { try FileSystem.write(Array(file.content.text().utf8), to: "\(path)/\(file.name)") }
     }
 
-    /// Copies what belongs to a model beside its weights.
-    private func copyTokenizer(from model: String) throws {
-        for file in try Tokenizer(folder: model).filesToCopy + ["generation_config.json"] {
-            if let bytes = try FileSystem.read("\(model)/\(file)") {
-                try FileSystem.write(bytes, to: "\(path)/\(file)")
-            }
+    /// What belongs to a model beside its weights; nothing where it has no tokenizer, such as one of random weights.
+    private func tokenizerFiles(of model: String) throws -> [(name: String, bytes: [UInt8])] {
+        guard FileManager.default.fileExists(atPath: model + "/tokenizer.json") else { return [] }
+        return try (Tokenizer(folder: model).filesToCopy + ["generation_config.json"]).compactMap { name in
+            try FileSystem.read("\(model)/\(name)").map { (name, $0) }
         }
     }
 }

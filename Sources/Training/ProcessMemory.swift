@@ -49,12 +49,6 @@ public struct ProcessMemory: Sendable, Equatable, BitwiseCopyable {
         sum.peakBytes += b.peakBytes
         return sum
     }
-
-    /// Bytes that new memory may take on this machine without swapping, from /proc/meminfo; nil where it is not to be read.
-    static var available: Int? {
-        let text = try? String(contentsOfFile: "/proc/meminfo", encoding: .utf8)
-        return text.flatMap { kibibytes($0)["MemAvailable"] }.map { $0 << 10 }
-    }
 }
 
 /// The lines `Name: 12 kB` of a text.

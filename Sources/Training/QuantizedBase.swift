@@ -18,7 +18,7 @@ func openBase(
     let base = try world.together { try BaseModel(path: config.model.path!) }
     guard config.model.quantization == .nf4 else { return base }
     let path = try world.together { try quantizedPath(base) }
-    let isThere = (try? base.replacingLinears(from: path)) != nil
+    let isThere = isWhole(path, world) && (try? base.replacingLinears(from: path)) != nil
     let all = try world.allGather([isThere]).map { $0[0] }
     if all.contains(false) {
         let needs = world.hostNames.indices.contains { world.hostNames[$0] == world.hostName && !all[$0] }
@@ -33,9 +33,27 @@ func openBase(
 private func quantizedPath(_ base: BaseModel) throws -> String {
     try refuseToQuantizeAgain(base)
     let folder = cacheFolder + "/nf4"
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    return "\(folder)/\(try BaseDigest.sampled(base).prefix(32)).safetensors"
+    do { try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true) } catch {
+        let reason = (error as NSError).userInfo[NSUnderlyingErrorKey].map {
+            ": \(($0 as! NSError).localizedDescription)"
+        }
+        throw InputError(
+            folder,
+            reason:
+                "the folder for quantised weights cannot be made\(reason ?? ""); set LORA_DIST_CACHE to one that can")
+    }
+    return "\(folder)/\(try BaseDigest.ofLinears(base).prefix(32)).safetensors"
 }
+
+/// Whether a file of the cache holds what was written to it, by the sum that lies beside it. One rank of a host looks.
+private func isWhole(_ path: String, _ world: Communicator) -> Bool {
+    guard world.localRank == 0 else { return true }
+    guard let told = try? FileSystem.read(path + sumSuffix) else { return false }
+    return (try? DigestCache.sum(of: path, tick: world.board.tick)).map { told.elementsEqual($0.utf8) } ?? false
+}
+
+/// What the file with a quantised base's SHA-256 is called after.
+private let sumSuffix = ".sha256"
 
 /// - Throws: `ConfigError` for a base that is quantised already.
 func refuseToQuantizeAgain(_ base: BaseModel) throws {
@@ -65,6 +83,7 @@ private func makeQuantized(
     let process = try world.broadcast(Array("\(getpid())".utf8))
     let partial = "\(path).\(world.hostName)-\(String(decoding: process, as: UTF8.self)).partial"
     let isFirst = world.localRank == 0
+    if isFirst { removeLeftovers(beside: path, host: world.hostName) }
     do {
         try world.together {
             if needs, isFirst { _ = try PlacedFile(path: partial, byteCount: file.layout.byteCount) }
@@ -76,10 +95,24 @@ private func makeQuantized(
             try output.finish()
         }
         try world.together {
-            if needs, isFirst { try FileSystem.rename(partial, to: path) }
+            guard needs, isFirst else { return }
+            try FileSystem.write(Array(DigestCache.sum(of: partial, tick: tick).utf8), to: path + sumSuffix)
+            try FileSystem.rename(partial, to: path)
         }
     } catch {
         if isFirst { unsafe unlink(partial) }
         throw error
+    }
+}
+
+/// Removes what processes of this host that are no more have begun to write.
+private func removeLeftovers(beside path: String, host: String) {
+    let folder = (path as NSString).deletingLastPathComponent
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] where name.hasSuffix(".partial") {
+        let owner = name.dropLast(".partial".count)
+        guard let process = owner.split(separator: "-").last.flatMap({ pid_t($0) }),
+            owner.hasSuffix(".safetensors.\(host)-\(process)"), kill(process, 0) != 0, errno == ESRCH
+        else { continue }
+        unsafe unlink("\(folder)/\(name)")
     }
 }

@@ -97,8 +97,8 @@ struct Session {
         var adapterConfig = AdapterConfig(
             r: lora.r, loraAlpha: lora.loraAlpha, loraDropout: lora.loraDropout, targetModules: lora.targetModules.peft,
             useRSLoRA: lora.useRSLoRA, baseModelName: config.model.baseName ?? base.name)
-        adapterConfig.rankPattern = try patterns(lora.rankPattern, "rank_pattern")
-        adapterConfig.alphaPattern = try patterns(lora.alphaPattern, "alpha_pattern")
+        adapterConfig.rankPattern = lora.rankPattern
+        adapterConfig.alphaPattern = lora.alphaPattern
         adapterConfig.layersToTransform = lora.layersToTransform.isEmpty ? nil : lora.layersToTransform
         adapterConfig.excludeModules = lora.excludeModules?.peft
         adapterConfig.initLoRAWeights = lora.initLoRAWeights
@@ -106,9 +106,11 @@ struct Session {
         adapterConfig.bias = lora.bias
         adapterConfig.modulesToSave = lora.modulesToSave
         let adapter = try adapter(adapterConfig, base)
+        try checkThatAllApplies(adapterConfig, adapter, base)
         try checkBiases(adapter, lora.bias, base)
         try AdapterStart(config, base, adapter).check()
         guard !isPlanned else { return (adapter, adapterConfig) }
+        try checkRoom(adapter, available: availableMemory())
         adapter.initialize(adapterConfig.initLoRAWeights, seed: UInt64(config.training.seed))
         adapter.takeValues(of: base)
         return (adapter, adapterConfig)
@@ -125,13 +127,24 @@ struct Session {
                 : "is \(bias.rawValue), and \(base.path) has no biases, so that nothing would be trained; write none")
     }
 
-    /// In the order of the expressions, so that it does not depend on the run which is tried first.
-    private static func patterns<Value: Sendable & Equatable>(
-        _ values: [String: Value], _ key: String
-    ) throws -> ModulePatterns<Value> {
-        do { return try ModulePatterns(values.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }) } catch {
-            throw ConfigError(key: "lora.\(key)", reason: error.reason)
-        }
+    /// - Throws: `ConfigError` for a part of the section that changes nothing in this model.
+    private static func checkThatAllApplies(_ config: AdapterConfig, _ adapter: Adapter, _ base: BaseModel) throws {
+        let unused = config.unused(
+            among: base.adaptableGroups.joined().map(\.path), adapted: adapter.modules.map(\.path))
+        guard let (key, reason) = unused else { return }
+        throw ConfigError(key: "lora.\(key)", reason: reason)
+    }
+
+    /// - Throws: `ConfigError` if values, sums and moments of an adapter are more than this node has, before they are written.
+    static func checkRoom(_ adapter: Adapter, available: Int?) throws {
+        let needed = 20 * adapter.parameterCount
+        guard let available, needed > available else { return }
+        throw ConfigError(
+            key: "lora.r",
+            reason:
+                "\(adapter.parameterCount) trained numbers take at least \(gibibytes(needed)) with their gradients and "
+                + "moments, where \(gibibytes(available)) are free; lower it, or adapt fewer modules (lora-dist plan tells what a "
+                + "run takes)")
     }
 
     private static func load(_ path: String, _ base: BaseModel) throws -> (Adapter, AdapterConfig) {
@@ -171,9 +184,11 @@ struct Session {
     private static func adapter(_ config: AdapterConfig, _ base: BaseModel) throws -> Adapter {
         let targets: [String]
         do { targets = try config.select(from: base.adaptableGroups.joined().map(\.path)) } catch {
-            let name = "target_modules: "
-            let reason = error.reason.hasPrefix(name) ? String(error.reason.dropFirst(name.count)) : error.reason
-            throw ConfigError(key: "lora.target_modules", reason: reason)
+            let key = error.reason.split(separator: ":").first.map(String.init) ?? ""
+            guard ["target_modules", "layers_to_transform", "exclude_modules"].contains(key) else {
+                throw ConfigError(key: "lora.target_modules", reason: error.reason)
+            }
+            throw ConfigError(key: "lora." + key, reason: String(error.reason.dropFirst(key.count + 2)))
         }
         return Adapter(
             groups: base.adaptableGroups, targets: targets, config: config, vocabulary: base.vocabularyShape)

@@ -71,9 +71,7 @@ struct Trainer {
             evaluation: cut.largest(data.heldOutSizes, chunk: StepEngine.Cut.evaluationChunk)
         )
         var memory = MemoryNeed(decoder, workers, placement, world)
-        memory.later = 4 * (adapter.initial?.layout.count ?? 0)
-        // The best adapter, and the one before until it is no longer that of the last checkpoint.
-        memory.laterOnFirst = config.training.loadBestModelAtEnd ? 8 * adapter.parameterCount : 0
+        memory.addLater(adapter, config)
         let (kept, arenaBytes) = try memory.choose(config.training.activationCheckpointing) {
             decoder.keeping($0).arenaBytes(
                 training: largest.training, evaluation: largest.evaluation, hasDropout: config.lora.loraDropout > 0)

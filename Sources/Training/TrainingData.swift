@@ -64,12 +64,17 @@ struct TrainingData {
 
     private var prefixReport: [String] {
         let used = usedRows
-        return prefixes.tokens.enumerated().compactMap { index, tokens in
-            let count = used.count { sizes[$0].prefix?.index == index }
-            guard count > 1 else { return nil }
-            return "\(name): \(count) of \(used.count) examples begin with the same \(tokens.count) tokens: "
-                + (reasonNotToShare.map { "not shared, since \($0)" } ?? "computed once per micro-batch")
-        }
+        var counts = [Int](repeating: 0, count: prefixes.tokens.count)
+        for row in used { if let prefix = sizes[row].prefix { counts[prefix.index] += 1 } }
+        let groups = counts.indices.filter { counts[$0] > 1 }.map { (counts[$0], prefixes.tokens[$0].count) }
+        guard let (count, tokens) = groups.first else { return [] }
+        let lengths = groups.map(\.1)
+        return [
+            groups.count == 1
+                ? "\(name): \(count) of \(used.count) examples begin with the same \(tokens) tokens: "
+                : "\(name): \(groups.reduce(0) { $0 + $1.0 }) of \(used.count) examples begin with one of \(groups.count) "
+                    + "beginnings of \(lengths.min()!) to \(lengths.max()!) tokens that they share: "
+        ].map { $0 + (reasonNotToShare.map { "not shared, since \($0)" } ?? "computed once per micro-batch") }
     }
 
     /// Loads examples of a batch of rows by position.

@@ -9,7 +9,7 @@ public final class PlacedFile {
     /// - Parameters:
     ///   - path: the file.
     ///   - byteCount: its size; nil opens what is there.
-    /// - Throws: `WeightFileError` with the system's reason, such as a full disk.
+    /// - Throws: `WeightFileError` with the system's reason, such as a full disk; the file is gone then.
     public init(path: String, byteCount: Int? = nil) throws {
         self.path = path
         descriptor = open(path, O_WRONLY | O_CLOEXEC | (byteCount == nil ? 0 : O_CREAT | O_TRUNC), 0o666)
@@ -18,6 +18,7 @@ public final class PlacedFile {
         // Room is taken at once: a disk that is too small shows now.
         let code = posix_fallocate(descriptor, 0, byteCount)
         guard code == 0 else {
+            unlink(path)
             errno = code
             throw failure("has no room for \(byteCount) bytes")
         }

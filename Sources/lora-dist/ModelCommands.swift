@@ -43,7 +43,7 @@ struct Quantize: ParsableCommand {
               lora-dist quantize my-model my-model-nf4
 
             Blocks of 64 weights with scales of 8 bits, in the files of Transformers and bitsandbytes, which can load them too. \
-            Embedding, head and norms stay as they are. Training with model.quantization: nf4 does the same by itself, \
+            Embedding, head and norms stay as they are; those that a GGUF file has quantised become bf16. Training with model.quantization: nf4 does the same by itself, \
             once, and keeps the result in the cache.
             """)
 
@@ -69,8 +69,8 @@ struct Convert: ParsableCommand {
             Example:
               lora-dist convert my-model.gguf my-model --dtype bf16
 
-            Weights become plain numbers, with the values that the gguf Python package reads; tokenizer and chat template are \
-            written beside them.
+            Weights become plain numbers: with --dtype f32 the values that the gguf Python package reads, else these rounded. \
+            Tokenizer and chat template are written beside them.
             """)
 
     @Argument(help: ArgumentHelp("A GGUF file.", valueName: "gguf"))

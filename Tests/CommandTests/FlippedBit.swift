@@ -8,10 +8,11 @@ import Foundation
 func flip(in process: Int32, near bytes: [UInt8]) -> Bool {
     let wanted = bytes.withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
     let memory = open("/proc/\(process)/mem", O_RDWR)
-    guard memory >= 0, let maps = try? String(contentsOfFile: "/proc/\(process)/maps", encoding: .utf8) else {
-        return false
-    }
+    guard memory >= 0 else { return false }
     defer { close(memory) }
+    // To its end: such a file has no size that would tell how much there is.
+    guard let text = try? FileHandle(forReadingAtPath: "/proc/\(process)/maps")?.readToEnd() else { return false }
+    let maps = String(decoding: text, as: UTF8.self)
     var found = false
     for line in maps.split(separator: "\n") {
         let fields = line.split(separator: " ", omittingEmptySubsequences: true)

@@ -48,13 +48,23 @@ extension ProgramTests {
             // A file of the cache that is cut off is made again; one that is whole is used.
             let folder = tiny.path + "/cache/nf4"
             let names = try FileManager.default.contentsOfDirectory(atPath: folder)
-            #expect(names.count == 1 && names[0].hasSuffix(".safetensors"))
-            try tiny.spoil("cache/nf4/\(names[0])") { $0.removeLast(100) }
+                .sorted()
+            #expect(names.count == 2 && names[0].hasSuffix(".safetensors") && names[1] == names[0] + ".sha256")
+            let file = "cache/nf4/\(names[0])"
+            let sound = try tiny.bytes(file)
+            try tiny.spoil(file) { $0.removeLast(100) }
             #expect(try adapter("model", "model.quantization=nf4", ranks: 2) == expected)
-            let whole = try tiny.bytes("cache/nf4/\(names[0])")
+            #expect(try tiny.bytes(file) == sound)
+            // So is one with another number in it, or whose sum is gone.
+            try tiny.spoil(file) { $0[$0.count - 1000] ^= 0x55 }
+            #expect(try adapter("model", "model.quantization=nf4", ranks: 3) == expected)
+            #expect(try tiny.bytes(file) == sound)
+            try FileManager.default.removeItem(atPath: "\(folder)/\(names[1])")
+            // What a process that is no more has left goes.
+            try tiny.folder.write("", to: "\(file).\(ProcessInfo.processInfo.hostName)-4194305.partial")
             #expect(try adapter("model", "model.quantization=nf4") == expected)
-            #expect(try tiny.bytes("cache/nf4/\(names[0])") == whole)
-            #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == names)
+            #expect(try tiny.bytes(file) == sound)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder).sorted() == names)
         }
 
         @Test func quantisedModelsInBF16() throws {
@@ -113,6 +123,40 @@ extension ProgramTests {
             #expect(outcome.exitCode == 0, "\(outcome)")
             let json = try JSON(parsing: Array(outcome.stdout.utf8))
             #expect(json["trainable_parameters"]?.int == 610_560)
+            // It has no tokenizer, which neither quantising nor planning needs.
+            try make("quantize", "random", "random-nf4")
+            let plan = try run(
+                ["plan", "--config", "good.yaml", "--model", "random-nf4", "--gflops", "100"], in: tiny.path)
+            #expect(plan.exitCode == 0 && plan.stdout.contains("no tokenizer.json"), "\(plan)")
+            try expectRefusal(
+                ["bench", "--shape", "smollm2-135m", "--set", "model.quantization=nf4"], code: 2,
+                ["model.quantization", "lora-dist synth"], in: tiny.path, ranks: [nil])
+            try changedModelsAreQuantisedAnew()
+        }
+
+        /// One of 210 linear maps of a file of 269 MB is another, and the quantised file of before is not used for it.
+        private func changedModelsAreQuantisedAnew() throws {
+            func quantised() throws -> Int {
+                let launch = try Launch(
+                    [
+                        "bench", "--model", "random", "--tokens", "16", "--steps", "1", "--set", "lora.r=2", "--set",
+                        "model.quantization=nf4",
+                    ], ranks: nil, in: tiny.path, shell: "export LORA_DIST_CACHE=$PWD/cache")
+                let outcome = try launch.end(within: 60)
+                #expect(outcome.exitCode == 0, "\(outcome)")
+                return try FileManager.default.contentsOfDirectory(atPath: tiny.path + "/cache/nf4")
+                    .count { $0.hasSuffix(".safetensors") }
+            }
+            #expect(try quantised() == 1)
+            #expect(try quantised() == 1)
+            let file = try FileHandle(forUpdating: URL(filePath: tiny.path + "/random/model.safetensors"))
+            let size = Int(try #require(try file.read(upToCount: 8)).reversed().reduce(0) { $0 << 8 | UInt64($1) })
+            let header = try JSON(parsing: Array(try #require(try file.read(upToCount: size))))
+            let offsets = header["model.layers.15.self_attn.k_proj.weight"]!["data_offsets"]!.array!.map { $0.int! }
+            try file.seek(toOffset: UInt64(8 + size + offsets[0]))
+            try file.write(contentsOf: Data(count: offsets[1] - offsets[0]))
+            try file.close()
+            #expect(try quantised() == 2)
         }
     }
 }

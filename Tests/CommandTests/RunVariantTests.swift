@@ -163,6 +163,23 @@ import Testing
             "lora.init_lora_weights=pissa_niter_x", code: 2,
             says: "expected true, false, gaussian, pissa or pissa_niter_N with N power iterations")
         try tiny.refusesToTrain("lora.use_dora=1", code: 2, says: "lora.use_dora: found 1, expected true or false")
+        try tiny.refusesToTrain(
+            "output.save_pissa_as=pissa", code: 2, says: "output.save_pissa_as: says how PiSSA is saved")
+        try tiny.refusesToTrain(
+            "output.save_pissa_as=pissa", "lora.init_lora_weights=pissa", "lora.use_rslora=true",
+            "lora.rank_pattern={q_proj: 1}", code: 2, says: "output.save_pissa_as: PEFT converts no PiSSA adapter")
+        // What changes nothing is refused, and what no machine holds.
+        for (setting, says) in [
+            ("lora.rank_pattern={q_porj: 4}", "lora.rank_pattern: \"q_porj\" matches no module that is adapted"),
+            ("lora.alpha_pattern={up_proj: 4}", "lora.alpha_pattern: \"up_proj\" matches no module"),
+            ("lora.exclude_modules=[q_porj]", "lora.exclude_modules: \"q_porj\" matches no linear layer"),
+            ("lora.exclude_modules=v_proj", "lora.exclude_modules: the regular expression \"v_proj\" matches no"),
+            ("lora.layers_to_transform=[0, 99]", "lora.layers_to_transform: there is no layer 99"),
+            ("lora.layers_to_transform=7", "lora.layers_to_transform: none of target_modules is in a layer named"),
+        ] {
+            try tiny.refusesToTrain("lora.target_modules=[q_proj, v_proj]", setting, code: 2, says: says)
+        }
+        try tiny.refusesToTrain("lora.init_lora_weights=olora", code: 2, says: "not PEFT's loftq, olora")
         try tiny.refusesToTrain("output.save_pissa_as=plain", code: 2, says: "found \"plain\", expected lora or pissa")
         // Another kind of adapter is not resumed.
         try tiny.trains([])

@@ -1,4 +1,5 @@
 import Collectives
+import Foundation
 import Models
 import Testing
 
@@ -47,5 +48,63 @@ import Testing
     @Test func knowsWhatIsFree() throws {
         let free = try #require(availableMemory())
         #expect(free > 1 << 20 && free < 1 << 50, "\(free)")
+    }
+
+    /// All that a run takes is held against what is free, not only a micro-batch.
+    @Test func refusesStatesThatDoNotFit() {
+        let world = Communicator.alone()
+        let need = MemoryNeed(
+            scratchBytes: 100, parameters: 1 << 28, baseBytes: 1 << 40, StatePlacement(TrainingConfig(), world), world)
+        // On two ranks twice the sums, and once the moments.
+        let all = 2 * (50_000 + 100 + (8 << 28)) + (8 << 28)
+        #expect(need.refusal(arena: 50_000, ranks: 2, host: "n1", available: all) == nil)
+        #expect(need.refusal(arena: 50_000, ranks: 2, host: "n1", available: nil) == nil)
+        let text = need.refusal(arena: 50_000, ranks: 2, host: "n1", available: all - 1)?.description ?? ""
+        #expect(
+            text.contains(
+                "training 268435456 numbers takes 6.00 GiB more on n1, where 6.00 GiB are free: 4.00 GiB for sums")
+                && text.contains("on 2 ranks, 2.00 GiB for AdamW's moments") && !text.contains("state_placement"),
+            "\(text)")
+    }
+
+    /// The least of what the kernel says and of what each group on the way to the root leaves, of both versions.
+    @Test func limitsOfControlGroups() throws {
+        let root = NSTemporaryDirectory() + "limits-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: root) }
+        func write(_ text: String, _ path: String) throws {
+            let file = URL(filePath: root + path)
+            try FileManager.default.createDirectory(
+                at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+            try Data(text.utf8).write(to: file)
+        }
+        #expect(availableMemory(root: root) == nil)
+        try write("MemTotal: 9000 kB\nMemAvailable: 8000 kB\n", "/proc/meminfo")
+        #expect(availableMemory(root: root) == 8000 << 10)
+        // Of version 2: the task's own group has no limit, that of its job has.
+        try write("0::/job/step/task\n", "/proc/self/cgroup")
+        try write("max\n", "/sys/fs/cgroup/job/step/task/memory.max")
+        try write("10\n", "/sys/fs/cgroup/job/step/task/memory.current")
+        try write("3000000\n", "/sys/fs/cgroup/job/memory.max")
+        try write("1000000\n", "/sys/fs/cgroup/job/memory.current")
+        try write("anon 5\nactive_file 100000\ninactive_file 200000\n", "/sys/fs/cgroup/job/memory.stat")
+        #expect(availableMemory(root: root) == 2_300_000)
+        // Of version 1, seen from a container whose own folder is the root.
+        try write("4:memory:/docker/abc\n3:cpu,cpuacct:/docker/abc\n", "/proc/self/cgroup")
+        try write("2000000\n", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+        try write("1500000\n", "/sys/fs/cgroup/memory/memory.usage_in_bytes")
+        try write(
+            "active_file 9\ntotal_active_file 1000\ntotal_inactive_file 2000\n", "/sys/fs/cgroup/memory/memory.stat")
+        #expect(availableMemory(root: root) == 503_000)
+    }
+
+    /// Before any number of it is written.
+    @Test func adaptersThatNoMachineHolds() throws {
+        let base = try BaseModel(path: Fixtures.models + "/tied")
+        var config = RunConfig()
+        config.lora.r = 65_536
+        let adapter = try Session.adapter(of: config, for: base, isPlanned: true).0
+        #expect(throws: ConfigError.self) { try Session.checkRoom(adapter, available: 1 << 20) }
+        #expect(throws: Never.self) { try Session.checkRoom(adapter, available: 1 << 50) }
+        #expect(throws: Never.self) { try Session.checkRoom(adapter, available: nil) }
     }
 }

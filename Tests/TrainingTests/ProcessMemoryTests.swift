@@ -46,6 +46,6 @@ import Testing
         let after = withExtendedLifetime(block) { ProcessMemory.own() }
         #expect(after.anonymousBytes >= 60 << 20 && after.privateBytes >= 60 << 20)
         #expect(after.peakBytes >= 60 << 20 && after.peakBytes >= before.peakBytes)
-        #expect(try #require(ProcessMemory.available) > 1 << 20)
+        #expect(try #require(availableMemory()) > 1 << 20)
     }
 }

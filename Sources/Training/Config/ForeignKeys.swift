@@ -69,9 +69,9 @@ enum ForeignKeys {
                 "layers_pattern", "lora_bias", "layer_replication", "megatron_config",
                 "loftq_config", "eva_config", "corda_config", "target_parameters", "trainable_token_indices",
                 "ensure_weight_tying", "use_qalora", "qalora_group_size", "alora_invocation_tokens", "arrow_config",
-                "runtime_config", "megatron_core",
+                "runtime_config", "megatron_core", "ephemeral_gpu_offload", "auto_mapping", "monteclora_config",
             ],
-            remove("adapters of this kind are not supported")
+            remove("this of PEFT is not supported; what it is by default, it is here")
         ),
         (["task_type", "peft_type", "fan_in_fan_out", "inference_mode", "use_peft"], remove("it is always as needed")),
         (

@@ -16,9 +16,9 @@ public struct LoRAConfig: Sendable, Equatable {
     public var useDoRA = false
     /// How A and B begin.
     public var initLoRAWeights = InitLoRAWeights.standard
-    /// Ranks and alphas of modules that differ from the adapter's, by regular expression.
-    public var rankPattern: [String: Int] = [:]
-    public var alphaPattern: [String: Double] = [:]
+    /// Ranks and alphas of modules that differ from the adapter's, by regular expression: the first that matches counts.
+    public var rankPattern = ModulePatterns<Int>()
+    public var alphaPattern = ModulePatterns<Double>()
     /// The layers that are adapted, by number from 0; empty for all.
     public var layersToTransform: [Int] = []
     /// Modules that are left out of `targetModules`; nil for none.
@@ -27,8 +27,7 @@ public struct LoRAConfig: Sendable, Equatable {
     public var bias = Bias.none
     /// Modules that are trained and saved whole, beside the adapter.
     public var modulesToSave: [WholeModule] = []
-    /// The folder of a PEFT adapter to start from. It brings its own r, lora_alpha, target_modules, use_rslora and use_dora:
-    /// what stands here for these does not apply then.
+    /// The folder of a PEFT adapter to start from, which answers `shapeKeys`.
     public var initAdapter: String?
 
     public init() {}
@@ -71,7 +70,9 @@ extension LoRAConfig: ConfigSection {
         .flag("use_dora", \.useDoRA),
         ConfigField(
             "init_lora_weights", \.initLoRAWeights,
-            expected: "true, false, gaussian, pissa or pissa_niter_N with N power iterations",
+            expected:
+                "true, false, gaussian, pissa or pissa_niter_N with N power iterations (not PEFT's loftq, olora, eva, "
+                + "corda, orthogonal and the rest)",
             decode: InitLoRAWeights.init(tree:), encode: \.tree),
         ConfigField(
             "rank_pattern", \.rankPattern,
@@ -115,21 +116,21 @@ extension LoRAConfig: ConfigSection {
     ]
 }
 
-/// Values by regular expression; nil for what is none.
-private func patterns<Value>(_ tree: JSON, _ read: (JSON) -> Value?) -> [String: Value]? {
-    if tree.isNull { return [:] }
+/// Values by regular expression, in the order given; nil for what is none.
+private func patterns<Value>(_ tree: JSON, _ read: (JSON) -> Value?) -> ModulePatterns<Value>? {
+    if tree.isNull { return ModulePatterns() }
     guard let members = tree.object?.members else { return nil }
-    var patterns: [String: Value] = [:]
+    var patterns: [(pattern: String, value: Value)] = []
     for (pattern, json) in members {
-        guard !pattern.isEmpty, (try? Regex(pattern)) != nil, let value = read(json) else { return nil }
-        patterns[pattern] = value
+        guard !pattern.isEmpty, let value = read(json) else { return nil }
+        patterns.append((pattern, value))
     }
-    return patterns
+    return try? ModulePatterns(patterns)
 }
 
-private func patternTree<Value>(_ patterns: [String: Value], _ write: (Value) -> JSON) -> JSON? {
+private func patternTree<Value>(_ patterns: ModulePatterns<Value>, _ write: (Value) -> JSON) -> JSON? {
     guard !patterns.isEmpty else { return nil }
-    return .object(JSONObject(patterns.sorted { $0.key < $1.key }.map { ($0.key, write($0.value)) }))
+    return .object(JSONObject(patterns.entries.map { ($0.pattern, write($0.value)) }))
 }
 
 extension LoRAConfig.InitLoRAWeights {

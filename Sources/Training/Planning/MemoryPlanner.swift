@@ -32,9 +32,14 @@ struct MemoryPlanner {
     func resolved(on base: BaseModel, ranks: Int, available: Int) -> RunConfig {
         guard config.training.activationCheckpointing == .auto else { return config }
         let world = Communicator.alone()
-        let need = MemoryNeed(
+        let placement = StatePlacement(config.training, world)
+        var need = MemoryNeed(
             scratchBytes: threads * Workers.dry().scratchBytes, parameters: adapter.parameterCount,
-            baseBytes: base.stepBytes.read, StatePlacement(config.training, world), world)
+            baseBytes: base.stepBytes.read, placement, world)
+        need.addLater(adapter, config)
+        // What a run holds already when it chooses.
+        let values = 4 * adapter.values.layout.count
+        let available = available - (placement.isShared ? 1 : ranks) * values - ranks * (overhead + Self.processBytes)
         var resolved = self
         for kept in Decoder.Checkpointing.allCases {
             resolved.config.training.activationCheckpointing = kept.config
@@ -59,7 +64,7 @@ struct MemoryPlanner {
         let fixed = (adapter.initial?.layout.count ?? 0) + (adapter.norms?.layout.count ?? 0)
         return MemoryFigures(
             name: name, base: read, embedding: embedding, values: 4 * count, gradients: 8 * count, moments: 8 * count,
-            best: config.training.loadBestModelAtEnd ? 4 * count : 0, arena: arena(base),
+            best: config.training.loadBestModelAtEnd ? 8 * count : 0, arena: arena(base),
             buffers: Self.buffers(threads: threads, ranks: ranks), overhead: overhead + Self.processBytes + 4 * fixed,
             placement: config.training.statePlacement)
     }

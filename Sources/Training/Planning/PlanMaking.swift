@@ -84,9 +84,7 @@ private struct Planner {
     private static func reasonWithoutData(_ config: RunConfig, _ options: PlanOptions, _ base: BaseModel) -> String? {
         if config.data.train.isEmpty { return "no data is given (data.train)" }
         if options.shape != nil { return "data.train is not read, as a shape has no tokenizer" }
-        if base.gguf == nil, base.files.isEmpty,
-            !FileManager.default.fileExists(atPath: base.path + "/tokenizer.json")
-        {
+        if base.gguf == nil, !FileManager.default.fileExists(atPath: base.path + "/tokenizer.json") {
             return "data.train is not read, as there is no tokenizer.json beside config.json"
         }
         return nil
@@ -209,9 +207,10 @@ private struct Planner {
         func consider(_ name: String, _ change: (inout RunConfig) -> Void) {
             var changed = config
             change(&changed)
+            guard let needed = needed(changed) else { return }
             change(&together)
             names.append(name)
-            if let needed = needed(changed) { single.append((name, needed)) }
+            single.append((name, needed))
         }
         if config.training.activationCheckpointing != .block {
             consider("training.activation_checkpointing: block") { $0.training.activationCheckpointing = .block }
@@ -223,7 +222,7 @@ private struct Planner {
         if config.training.microBatchTokens > longest {
             consider("training.micro_batch_tokens: \(longest)") { $0.training.microBatchTokens = longest }
         } else if config.data.maxLength > 256, data == nil || data!.longest > 256 {
-            single += shorter(available)
+            single += shorter(config, available)
         }
         for ranks in stride(from: options.ranksPerNode - 1, through: 1, by: -1) {
             guard let needed = needed(config, ranks: ranks), needed <= available || ranks == 1 else { continue }
@@ -233,13 +232,17 @@ private struct Planner {
         let enough = single.filter { $0.needed <= available }
         if !enough.isEmpty { return enough }
         if names.count > 1, let needed = needed(together) {
-            return [(names.joined(separator: ", "), needed)]
+            let all = names.joined(separator: ", ")
+            if needed > available, let more = shorter(together, available).first {
+                return [("\(all), \(more.change)", more.needed)]
+            }
+            return [(all, needed)]
         }
         return single.min { $0.needed < $1.needed }.map { [$0] } ?? []
     }
 
     /// Half the length of examples again and again, until the run fits.
-    private func shorter(_ available: Int) -> [(change: String, needed: Int)] {
+    private func shorter(_ config: RunConfig, _ available: Int) -> [(change: String, needed: Int)] {
         // What examples would be cut to is known without reading them again: none is longer.
         var changed = config
         while changed.data.maxLength > 256 {

@@ -90,7 +90,9 @@ struct SpeedProbe {
             pair: 12 * Double(size) / stepFLOPS,
             pairsPerToken: sizes.lengths.reduce(0) { $0 + Double($1) * Double($1 + 1) / 2 }
                 / Double(large.tokens.count),
-            forwardShare: more.forward / more.layers,
+            // Layers that are not adapted run forward alike.
+            forwardShare: more.forward / more.layers * Double(base.config.layers) / Double(sizes.layers)
+                / (flops.all / flops.of),
             update: median(Array(updates.dropFirst())) * Double(adapter.values.layout.count)
                 / Double(max(1, own.values.layout.count)) + norms * Double(base.config.layers) / Double(sizes.layers))
         return Result(
@@ -112,8 +114,8 @@ struct SpeedProbe {
         var ranks: [Int: Int] = [:]
         for module in adapter.modules { ranks[module.rank, default: 0] += 1 }
         config.lora.r = ranks.max { ($0.value, $0.key) < ($1.value, $1.key) }!.key
-        config.lora.rankPattern = [:]
-        config.lora.alphaPattern = [:]
+        config.lora.rankPattern = ModulePatterns()
+        config.lora.alphaPattern = ModulePatterns()
         return config
     }
 }
