@@ -102,7 +102,9 @@ public struct AdapterConfig: Sendable, Equatable {
         }
         switch excludeModules {
         case .list(let names):
-            if let name = names.first(where: { name in !modules.contains { TargetModules.isSuffix(name, of: $0) } }) {
+            // These two get no adapter anyway, and are often named.
+            let others = names.filter { $0 != "lm_head" && $0 != "embed_tokens" }
+            if let name = others.first(where: { name in !modules.contains { TargetModules.isSuffix(name, of: $0) } }) {
                 return ("exclude_modules", "\"\(name)\" matches no linear layer; \(TargetModules.choices(modules))")
             }
         case .regex(let pattern):

@@ -59,6 +59,9 @@ extension DecoderConfig {
         }
         try require(
             heads % keyHeads == 0, "num_attention_heads \(heads) is not a multiple of num_key_value_heads \(keyHeads)")
+        try require(
+            heads * headSize <= 1 << 22,
+            "num_attention_heads \(heads) × head_dim \(headSize) is more than the supported 4,194,304")
         try require(headSize % 2 == 0, "head_dim is \(headSize); rotary positions need an even number")
         try require(normEpsilon >= 0 && normEpsilon < 1, "rms_norm_eps is \(normEpsilon)")
         try require(ropeTheta > 0, "rope_theta is \(ropeTheta)")

@@ -1,7 +1,7 @@
 import Glibc
 
-/// Numbers of which every byte is zero, to be given back by `freeZeros`. No page of them takes memory before it is written, and none
-/// is promised: a plan may hold the state of a run that this machine could not.
+/// Numbers of which every byte is zero, to be given back by `freeZeros`. No page of them takes memory before it is written, nor is
+/// any promised (but where vm.overcommit_memory is 2): a plan may hold the state of a run that this machine could not.
 func makeZeros<Element: BitwiseCopyable>(_ count: Int) -> UnsafeMutableBufferPointer<Element> {
     let count = max(count, 1)
     let block = mmap(

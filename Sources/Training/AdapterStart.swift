@@ -102,8 +102,9 @@ struct AdapterStart {
         }
     }
 
-    /// How many modules may be decomposed at a time in half of what is free: each takes a square matrix of Doubles and panels.
+    /// How many modules may be decomposed at a time in half of what is free: exactly, each takes a square matrix of Doubles and panels.
     private func mostAtOnce(_ indices: [Int], available: Int?) -> Int {
+        guard case .pissa(iterations: nil) = config.lora.initLoRAWeights else { return max(1, indices.count) }
         let largest =
             indices.map { index in
                 let weight = base.weight(of: adapter.modules[index].path)!

@@ -4,6 +4,7 @@ import Foundation
 /// Bytes that a process on this host can still get: what the kernel says is available, or what the limits of its control groups
 /// leave if that is less; nil where neither is to be read.
 /// - Parameter root: the folder of `proc` and `sys`.
+/// - Returns: bytes.
 func availableMemory(root: String = "") -> Int? {
     let memory = text(root + "/proc/meminfo")
     var least: Int?
@@ -43,7 +44,7 @@ private func memoryLeft(inGroup folder: String, isV2: Bool) -> Int? {
         let isFile = line.hasPrefix(names + "active_file ") || line.hasPrefix(names + "inactive_file ")
         return sum + (isFile ? line.split(separator: " ").last.flatMap { Int($0) } ?? 0 : 0)
     }
-    return max(0, most - used + files)
+    return max(0, most - max(0, used - files))
 }
 
 private func text(_ path: String) -> String { (try? String(contentsOfFile: path, encoding: .utf8)) ?? "" }

@@ -111,7 +111,7 @@ struct MemoryNeed {
                 "training \(parameters) numbers takes \(gibibytes(needed)) more on \(host), where \(gibibytes(available)) are "
                 + "free: \(gibibytes(ranks * 8 * parameters)) for sums of gradients on \(ranks) \(ranks == 1 ? "rank" : "ranks"), "
                 + "\(gibibytes(states)) for AdamW's moments, \(gibibytes(ranks * arena)) for micro-batches; lower lora.r or train fewer "
-                + "modules, start fewer ranks a node"
+                + "modules" + (ranks > 1 ? ", start fewer ranks a node" : "")
                 + (placement.isShared ? "" : ", set training.state_placement: node_shared")
                 + ", or lower training.micro_batch_tokens (lora-dist plan tells what a run takes)")
     }

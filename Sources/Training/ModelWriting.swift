@@ -92,10 +92,11 @@ public struct ModelWriting {
         for file in files { try FileSystem.write(Array(file.content.text().utf8), to: "\(path)/\(file.name)") }
     }
 
-    /// What belongs to a model beside its weights; nothing where it has no tokenizer, such as one of random weights.
+    /// What belongs to a model beside its weights; one of random weights has no tokenizer.
     private func tokenizerFiles(of model: String) throws -> [(name: String, bytes: [UInt8])] {
-        guard FileManager.default.fileExists(atPath: model + "/tokenizer.json") else { return [] }
-        return try (Tokenizer(folder: model).filesToCopy + ["generation_config.json"]).compactMap { name in
+        let hasTokenizer = FileManager.default.fileExists(atPath: model + "/tokenizer.json")
+        let names = hasTokenizer ? try Tokenizer(folder: model).filesToCopy : []
+        return try (names + ["generation_config.json"]).compactMap { name in
             try FileSystem.read("\(model)/\(name)").map { (name, $0) }
         }
     }

@@ -34,18 +34,17 @@ private func quantizedPath(_ base: BaseModel) throws -> String {
     try refuseToQuantizeAgain(base)
     let folder = cacheFolder + "/nf4"
     do { try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true) } catch {
-        let reason = (error as NSError).userInfo[NSUnderlyingErrorKey].map {
-            ": \(($0 as! NSError).localizedDescription)"
-        }
         throw InputError(
             folder,
             reason:
-                "the folder for quantised weights cannot be made\(reason ?? ""); set LORA_DIST_CACHE to one that can")
+                "the folder for quantised weights cannot be made: \(error.localizedDescription) Set LORA_DIST_CACHE to one that can"
+        )
     }
     return "\(folder)/\(try BaseDigest.ofLinears(base).prefix(32)).safetensors"
 }
 
-/// Whether a file of the cache holds what was written to it, by the sum that lies beside it. One rank of a host looks.
+/// Whether a file of the cache holds what was written to it, by the sum that lies beside it: it is read where it has changed since it
+/// was last summed up. One rank of a host looks.
 private func isWhole(_ path: String, _ world: Communicator) -> Bool {
     guard world.localRank == 0 else { return true }
     guard let told = try? FileSystem.read(path + sumSuffix) else { return false }
@@ -83,7 +82,7 @@ private func makeQuantized(
     let process = try world.broadcast(Array("\(getpid())".utf8))
     let partial = "\(path).\(world.hostName)-\(String(decoding: process, as: UTF8.self)).partial"
     let isFirst = world.localRank == 0
-    if isFirst { removeLeftovers(beside: path, host: world.hostName) }
+    if isFirst { removeLeftovers(beside: path) }
     do {
         try world.together {
             if needs, isFirst { _ = try PlacedFile(path: partial, byteCount: file.layout.byteCount) }
@@ -105,14 +104,12 @@ private func makeQuantized(
     }
 }
 
-/// Removes what processes of this host that are no more have begun to write.
-private func removeLeftovers(beside path: String, host: String) {
+/// Removes what was begun and never finished: a file that is being written changes all the time.
+private func removeLeftovers(beside path: String) {
     let folder = (path as NSString).deletingLastPathComponent
     for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] where name.hasSuffix(".partial") {
-        let owner = name.dropLast(".partial".count)
-        guard let process = owner.split(separator: "-").last.flatMap({ pid_t($0) }),
-            owner.hasSuffix(".safetensors.\(host)-\(process)"), kill(process, 0) != 0, errno == ESRCH
-        else { continue }
+        let date = try? FileManager.default.attributesOfItem(atPath: "\(folder)/\(name)")[.modificationDate] as? Date
+        guard let date, date.timeIntervalSinceNow < -3600 else { continue }
         unsafe unlink("\(folder)/\(name)")
     }
 }

@@ -140,10 +140,10 @@ struct Session {
         let needed = 20 * adapter.parameterCount
         guard let available, needed > available else { return }
         throw ConfigError(
-            key: "lora.r",
+            key: "",
             reason:
                 "\(adapter.parameterCount) trained numbers take at least \(gibibytes(needed)) with their gradients and "
-                + "moments, where \(gibibytes(available)) are free; lower it, or adapt fewer modules (lora-dist plan tells what a "
+                + "moments, where \(gibibytes(available)) are free; lower lora.r, or train fewer modules (lora-dist plan tells what a "
                 + "run takes)")
     }
 

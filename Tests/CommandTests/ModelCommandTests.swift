@@ -60,8 +60,10 @@ extension ProgramTests {
             #expect(try adapter("model", "model.quantization=nf4", ranks: 3) == expected)
             #expect(try tiny.bytes(file) == sound)
             try FileManager.default.removeItem(atPath: "\(folder)/\(names[1])")
-            // What a process that is no more has left goes.
-            try tiny.folder.write("", to: "\(file).\(ProcessInfo.processInfo.hostName)-4194305.partial")
+            // What was begun long ago and not finished goes.
+            let old = try tiny.folder.write("", to: "\(file).other-1.partial")
+            try FileManager.default.setAttributes(
+                [.modificationDate: Date(timeIntervalSinceNow: -7200)], ofItemAtPath: old)
             #expect(try adapter("model", "model.quantization=nf4") == expected)
             #expect(try tiny.bytes(file) == sound)
             #expect(try FileManager.default.contentsOfDirectory(atPath: folder).sorted() == names)

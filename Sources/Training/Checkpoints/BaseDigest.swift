@@ -20,7 +20,7 @@ enum BaseDigest {
         return sum.text
     }
 
-    /// SHA-256 over `sampled`, and samples of each linear map, so that a change to any one map shows.
+    /// SHA-256 over `sampled`, and samples of each linear map, so that a change all over one map shows.
     /// - Throws: `WeightFileError` if a file cannot be read.
     static func ofLinears(_ base: BaseModel) throws -> String {
         let sum = RunningDigest()

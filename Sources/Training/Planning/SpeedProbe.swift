@@ -111,6 +111,7 @@ struct SpeedProbe {
         config.lora.useDoRA = adapter.norms != nil
         config.lora.bias = adapter.biases.isEmpty ? .none : .all
         config.lora.modulesToSave = []
+        config.output.savePiSSAAs = .lora
         var ranks: [Int: Int] = [:]
         for module in adapter.modules { ranks[module.rank, default: 0] += 1 }
         config.lora.r = ranks.max { ($0.value, $0.key) < ($1.value, $1.key) }!.key
