@@ -92,17 +92,6 @@ extension Communicator {
         return results
     }
 
-    /// Lets all ranks know whether any of them failed, so that they end together, in order and with one message.
-    /// - Parameter failure: what went wrong on this rank; nil if nothing did.
-    /// - Returns: the failure of the lowest rank that has one, the same on all ranks; nil if there is none.
-    /// - Throws: `MPIError`.
-    public func firstFailure(_ failure: String?) throws(MPIError) -> (rank: Int, text: String)? {
-        let marked: [UInt8] = failure.map { [1] + Array($0.utf8) } ?? []
-        let all = try allGather(marked)
-        guard let rank = all.firstIndex(where: { !$0.isEmpty }) else { return nil }
-        return (rank, String(decoding: all[rank].dropFirst(), as: UTF8.self))
-    }
-
     /// An array whose bytes are zero, to be filled by MPI.
     private static func zeros<Element: BitwiseCopyable>(_ count: Int) -> [Element] {
         [Element](unsafeUninitializedCapacity: count) { buffer, initialized in

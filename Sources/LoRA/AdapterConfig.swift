@@ -65,9 +65,9 @@ public struct AdapterConfig: Sendable, Equatable {
         if let layersToTransform {
             guard case .list(let names) = targetModules else {
                 throw TargetModulesError(
+                    key: Self.layersKey,
                     reason:
-                        "layers_to_transform: goes with a list of target_modules only (so it is in PEFT); give one, such as "
-                        + "[q_proj, v_proj]"
+                        "goes with a list of target_modules only (so it is in PEFT); give one, such as [q_proj, v_proj]"
                 )
             }
             // A module that is listed by its whole name is one whatever its layer.
@@ -75,58 +75,67 @@ public struct AdapterConfig: Sendable, Equatable {
                 !names.contains(module) && !(Self.layer(of: module).map(layersToTransform.contains) ?? false)
             }
             guard !selected.isEmpty else {
-                let layers = 1 + (modules.compactMap(Self.layer).max() ?? -1)
                 throw TargetModulesError(
-                    reason:
-                        "layers_to_transform: none of target_modules is in a layer named; the model has layers 0 to "
-                        + "\(layers - 1)")
+                    key: Self.layersKey,
+                    reason: "none of target_modules is in a layer named; the model has layers 0 to "
+                        + "\(Self.layerCount(modules) - 1)")
             }
         }
         if let excludeModules { selected.removeAll(where: excludeModules.excludes) }
         guard !selected.isEmpty else {
-            throw TargetModulesError(reason: "exclude_modules: leaves none of the modules that target_modules names")
+            throw TargetModulesError(
+                key: Self.excludeKey, reason: "leaves none of the modules that target_modules names")
         }
         return selected
     }
 
-    /// The first part of the config that says nothing about a model, which PEFT passes over in silence or with a warning: a layer
-    /// that there is not, an exclusion of nothing, a pattern of no module that is adapted.
+    /// Refuses what PEFT passes over in silence or with a warning since it says nothing about a model: a layer that there is not, an
+    /// exclusion of nothing, a pattern of no module that is adapted.
     /// - Parameters:
     ///   - modules: names of the model's linear layers.
     ///   - adapted: those that get an adapter.
-    /// - Returns: its key and what is wrong; nil if all applies.
-    public func unused(among modules: [String], adapted: [String]) -> (key: String, reason: String)? {
-        let layers = 1 + (modules.compactMap(Self.layer).max() ?? -1)
+    /// - Throws: `TargetModulesError` for the first setting that does not apply.
+    public func checkThatAllApplies(to modules: [String], adapted: [String]) throws(TargetModulesError) {
+        let layers = Self.layerCount(modules)
         if let stranger = layersToTransform?.first(where: { $0 >= layers }) {
-            return ("layers_to_transform", "there is no layer \(stranger): the model has layers 0 to \(layers - 1)")
+            throw TargetModulesError(
+                key: Self.layersKey, reason: "there is no layer \(stranger): the model has layers 0 to \(layers - 1)")
         }
         switch excludeModules {
         case .list(let names):
             // These two get no adapter anyway, and are often named.
             let others = names.filter { $0 != "lm_head" && $0 != "embed_tokens" }
             if let name = others.first(where: { name in !modules.contains { TargetModules.isSuffix(name, of: $0) } }) {
-                return ("exclude_modules", "\"\(name)\" matches no linear layer; \(TargetModules.choices(modules))")
+                throw TargetModulesError(
+                    key: Self.excludeKey,
+                    reason: "\"\(name)\" matches no linear layer; \(TargetModules.choices(modules))")
             }
         case .regex(let pattern):
             if !modules.contains(where: excludeModules!.excludes) {
-                return (
-                    "exclude_modules",
-                    "the regular expression \"\(pattern)\" matches no linear layer's whole name (for names or last parts of names "
-                        + "write a list: [down_proj]); \(TargetModules.choices(modules))"
-                )
+                throw TargetModulesError(
+                    key: Self.excludeKey,
+                    reason:
+                        "the regular expression \"\(pattern)\" matches no linear layer's whole name (for names or last parts of "
+                        + "names write a list: [down_proj]); \(TargetModules.choices(modules))")
             }
         case .allLinear, nil: break
         }
-        func stranger<Value>(_ patterns: ModulePatterns<Value>, _ key: String) -> (key: String, reason: String)? {
-            patterns.firstUnused(by: adapted).map {
-                (
-                    key,
-                    "\"\($0)\" matches no module that is adapted; \(TargetModules.choices(adapted).replacing("the model's", with: "those"))"
-                )
-            }
+        let unused = [
+            ("rank_pattern", rankPattern.firstUnused(by: adapted)),
+            ("alpha_pattern", alphaPattern.firstUnused(by: adapted)),
+        ]
+        for case (let key, let pattern?) in unused {
+            throw TargetModulesError(
+                key: key,
+                reason:
+                    "\"\(pattern)\" matches no module that is adapted; \(TargetModules.choices(adapted, of: "those"))")
         }
-        return stranger(rankPattern, "rank_pattern") ?? stranger(alphaPattern, "alpha_pattern")
     }
+
+    private static let layersKey = "layers_to_transform", excludeKey = "exclude_modules"
+
+    /// The number of layers that have linear layers of these names, if all have.
+    private static func layerCount(_ modules: [String]) -> Int { 1 + (modules.compactMap(layer).max() ?? -1) }
 
     /// The number that follows the first two parts of a name: `model.layers.3.…` is of layer 3.
     private static func layer(of module: String) -> Int? {

@@ -4,11 +4,15 @@ public struct ModulePatterns<Value: Sendable & Equatable>: Sendable, Equatable {
     /// Expressions and values, in the order in which they are tried.
     public let entries: [(pattern: String, value: Value)]
 
+    /// - Parameters:
+    ///   - entries: expressions and values.
+    ///   - key: the setting, for errors.
     /// - Throws: `TargetModulesError` for an expression that cannot be read.
-    public init(_ entries: [(pattern: String, value: Value)]) throws(TargetModulesError) {
+    public init(_ entries: [(pattern: String, value: Value)], key: String) throws(TargetModulesError) {
         for (pattern, _) in entries {
-            do { _ = try Regex("(?:.*\\.)?(?:\(pattern))") } catch {
-                throw TargetModulesError(reason: "the regular expression \"\(pattern)\" cannot be read: \(error)")
+            do { _ = try Self.regex(pattern) } catch {
+                throw TargetModulesError(
+                    key: key, reason: "the regular expression \"\(pattern)\" cannot be read: \(error)")
             }
         }
         self.entries = entries
@@ -28,17 +32,20 @@ public struct ModulePatterns<Value: Sendable & Equatable>: Sendable, Equatable {
 
     /// The value for a module, or nil.
     public subscript(module: String) -> Value? {
-        entries.first { entry in
-            (try? Regex("(?:.*\\.)?(?:\(entry.pattern))").wholeMatch(in: module)) != nil
-        }?.value
+        entries.first { (try? Self.regex($0.pattern).wholeMatch(in: module)) != nil }?.value
     }
 
     /// The first expression that matches none of these modules.
     func firstUnused(by modules: [String]) -> String? {
         entries.first { entry in
-            guard let regex = try? Regex("(?:.*\\.)?(?:\(entry.pattern))") else { return true }
+            guard let regex = try? Self.regex(entry.pattern) else { return true }
             return !modules.contains { (try? regex.wholeMatch(in: $0)) != nil }
         }?.pattern
+    }
+
+    /// What matches a module's whole name where `pattern` matches all of it, or all that stands behind a point in it.
+    private static func regex(_ pattern: String) throws -> Regex<AnyRegexOutput> {
+        try Regex("(?:.*\\.)?(?:\(pattern))")
     }
 
     public static func == (a: ModulePatterns, b: ModulePatterns) -> Bool {

@@ -25,23 +25,24 @@ public enum TargetModules: Sendable, Equatable {
             return modules.filter { !Self.isSuffix("lm_head", of: $0) }
         case .list(let suffixes):
             guard !suffixes.isEmpty else {
-                throw TargetModulesError(reason: "target_modules is an empty list; \(Self.choices(modules))")
+                throw TargetModulesError(key: Self.key, reason: "is an empty list; \(Self.choices(modules))")
             }
             for suffix in suffixes where !modules.contains(where: { Self.isSuffix(suffix, of: $0) }) {
                 throw TargetModulesError(
-                    reason: "target_modules: \"\(suffix)\" matches no linear layer; \(Self.choices(modules))")
+                    key: Self.key, reason: "\"\(suffix)\" matches no linear layer; \(Self.choices(modules))")
             }
             return modules.filter { module in suffixes.contains { Self.isSuffix($0, of: module) } }
         case .regex(let pattern):
             let regex: Regex<AnyRegexOutput>
             do { regex = try Regex(pattern) } catch {
                 throw TargetModulesError(
-                    reason: "target_modules: the regular expression \"\(pattern)\" cannot be read: \(error)")
+                    key: Self.key, reason: "the regular expression \"\(pattern)\" cannot be read: \(error)")
             }
             let selected = modules.filter { (try? regex.wholeMatch(in: $0)) != nil }
             guard !selected.isEmpty else {
                 throw TargetModulesError(
-                    reason: "target_modules: the regular expression \"\(pattern)\" matches no linear layer's whole name"
+                    key: Self.key,
+                    reason: "the regular expression \"\(pattern)\" matches no linear layer's whole name"
                         + " (for names or last parts of names write a list: [q_proj, v_proj]); \(Self.choices(modules))"
                 )
             }
@@ -66,20 +67,24 @@ public enum TargetModules: Sendable, Equatable {
         return name.suffix(end.count).elementsEqual(end) && name[name.count - end.count - 1] == UInt8(ascii: ".")
     }
 
+    private static let key = "target_modules"
+
     /// "the model's are q_proj, k_proj, … (in full: model.layers.0.self_attn.q_proj)".
-    static func choices(_ modules: [String]) -> String {
+    static func choices(_ modules: [String], of subject: String = "the model's") -> String {
         guard let first = modules.first else { return "the model has none" }
         var leaves: [String] = []
         for module in modules {
             let leaf = String(module.utf8.split(separator: UInt8(ascii: ".")).last.map(Substring.init) ?? "")
             if !leaves.contains(leaf) { leaves.append(leaf) }
         }
-        return "the model's are \(leaves.joined(separator: ", ")) (in full: \(first))"
+        return "\(subject) are \(leaves.joined(separator: ", ")) (in full: \(first))"
     }
 }
 
-/// Why `target_modules` cannot be used with a model.
+/// Why what says which modules are adapted, and how, cannot be used with a model.
 public struct TargetModulesError: Error, CustomStringConvertible, Sendable {
+    /// The setting, as PEFT calls it: "target_modules", "exclude_modules", "layers_to_transform", "rank_pattern", "alpha_pattern".
+    public let key: String
     public let reason: String
-    public var description: String { reason }
+    public var description: String { "\(key): \(reason)" }
 }

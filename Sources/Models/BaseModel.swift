@@ -181,6 +181,9 @@ public struct BaseModel: Sendable {
         }
     }
 
+    /// Names of the linear maps that can be adapted, such as "model.layers.0.self_attn.q_proj".
+    public var linearPaths: [String] { adaptableGroups.joined().map(\.path) }
+
     /// Rows and columns of the embedding table and of the head.
     public var vocabularyShape: (rows: Int, features: Int) { (config.vocabulary, config.hidden) }
 

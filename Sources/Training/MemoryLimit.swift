@@ -52,18 +52,6 @@ private func text(_ path: String) -> String { (try? String(contentsOfFile: path,
 /// For people.
 func gibibytes(_ bytes: Int) -> String { String(format: "%.2f GiB", Double(bytes) / Double(1 << 30)) }
 
-/// What is wrong with asking for `bytes` on each of so many ranks of a host with so much memory left; nil if it fits.
-func memoryRefusal(_ bytes: Int, ranks: Int, host: String, available: Int?, tokens: Int, savesAll: Bool) -> ConfigError?
-{
-    guard let available, bytes > available / max(1, ranks) else { return nil }
-    return ConfigError(
-        key: "training.micro_batch_tokens",
-        reason:
-            "a micro-batch of \(tokens) tokens needs \(gibibytes(bytes)) on each of \(ranks) ranks of \(host), where "
-            + "\(gibibytes(available)) are free; lower it (or data.max_length, if a single example is that long), start "
-            + "fewer ranks a node" + (savesAll ? ", or set training.activation_checkpointing: block" : ""))
-}
-
 extension Communicator {
     /// What to say where the ranks of a host run more threads than the cores that they may use; nil elsewhere. Every rank calls
     /// this with its own threads.

@@ -88,28 +88,35 @@ struct MemoryNeed {
     /// - Throws: the same `SharedError` on all ranks.
     func check(_ arenaBytes: Int, tokens: Int, _ kept: Decoder.Checkpointing) throws {
         try world.together {
-            let available = availableMemory()
-            if let refusal = memoryRefusal(
-                arenaBytes + scratchBytes, ranks: world.localSize, host: world.hostName, available: available,
+            let refusal = refusal(
+                arena: arenaBytes, ranks: world.localSize, host: world.hostName, available: availableMemory(),
                 tokens: tokens, savesAll: kept != .block)
-                ?? refusal(arena: arenaBytes, ranks: world.localSize, host: world.hostName, available: available)
-            {
-                throw refusal
-            }
+            if let refusal { throw refusal }
         }
     }
 
     /// What is wrong with taking all that a run needs on a host with so much memory left, beside the base's pages, which can be read
-    /// again; nil if it fits.
-    func refusal(arena: Int, ranks: Int, host: String, available: Int?) -> ConfigError? {
+    /// again; nil if it fits. Where micro-batches alone are too much, their size is what to change.
+    func refusal(
+        arena: Int, ranks: Int, host: String, available: Int?, tokens: Int, savesAll: Bool
+    ) -> ConfigError? {
         let needed = nodeBytes(arena: arena, ranks: ranks) - baseBytes
         guard let available, needed > available else { return nil }
+        let free = "\(gibibytes(available)) are free"
+        guard ranks * (arena + scratchBytes) <= available else {
+            return ConfigError(
+                key: "training.micro_batch_tokens",
+                reason:
+                    "a micro-batch of \(tokens) tokens needs \(gibibytes(arena + scratchBytes)) on each of \(ranks) ranks of \(host), "
+                    + "where \(free); lower it (or data.max_length, if a single example is that long), start fewer ranks a node"
+                    + (savesAll ? ", or set training.activation_checkpointing: block" : ""))
+        }
         let states = (placement.isShared ? 1 : ranks) * 8 * parameters
         return ConfigError(
             key: "",
             reason:
-                "training \(parameters) numbers takes \(gibibytes(needed)) more on \(host), where \(gibibytes(available)) are "
-                + "free: \(gibibytes(ranks * 8 * parameters)) for sums of gradients on \(ranks) \(ranks == 1 ? "rank" : "ranks"), "
+                "training \(parameters) numbers takes \(gibibytes(needed)) more on \(host), where \(free): "
+                + "\(gibibytes(ranks * 8 * parameters)) for sums of gradients on \(ranks) \(ranks == 1 ? "rank" : "ranks"), "
                 + "\(gibibytes(states)) for AdamW's moments, \(gibibytes(ranks * arena)) for micro-batches; lower lora.r or train fewer "
                 + "modules" + (ranks > 1 ? ", start fewer ranks a node" : "")
                 + (placement.isShared ? "" : ", set training.state_placement: node_shared")

@@ -17,7 +17,11 @@ func openBase(
 ) throws -> BaseModel {
     let base = try world.together { try BaseModel(path: config.model.path!) }
     guard config.model.quantization == .nf4 else { return base }
-    let path = try world.together { try quantizedPath(base) }
+    // One rank of a host looks at its files.
+    let mine = try world.together { world.localRank == 0 ? try quantizedPath(base) : "" }
+    let paths = try world.allGather(Array(mine.utf8))
+    let first = paths.indices.first { world.hostNames[$0] == world.hostName && !paths[$0].isEmpty }!
+    let path = String(decoding: paths[first], as: UTF8.self)
     let isThere = isWhole(path, world) && (try? base.replacingLinears(from: path)) != nil
     let all = try world.allGather([isThere]).map { $0[0] }
     if all.contains(false) {

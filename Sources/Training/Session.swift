@@ -106,7 +106,6 @@ struct Session {
         adapterConfig.bias = lora.bias
         adapterConfig.modulesToSave = lora.modulesToSave
         let adapter = try adapter(adapterConfig, base)
-        try checkThatAllApplies(adapterConfig, adapter, base)
         try checkBiases(adapter, lora.bias, base)
         try AdapterStart(config, base, adapter).check()
         guard !isPlanned else { return (adapter, adapterConfig) }
@@ -125,14 +124,6 @@ struct Session {
             reason: hasAny
                 ? "is lora_only, and none of the adapted modules has a bias in \(base.path); write all or none"
                 : "is \(bias.rawValue), and \(base.path) has no biases, so that nothing would be trained; write none")
-    }
-
-    /// - Throws: `ConfigError` for a part of the section that changes nothing in this model.
-    private static func checkThatAllApplies(_ config: AdapterConfig, _ adapter: Adapter, _ base: BaseModel) throws {
-        let unused = config.unused(
-            among: base.adaptableGroups.joined().map(\.path), adapted: adapter.modules.map(\.path))
-        guard let (key, reason) = unused else { return }
-        throw ConfigError(key: "lora.\(key)", reason: reason)
     }
 
     /// - Throws: `ConfigError` if values, sums and moments of an adapter are more than this node has, before they are written.
@@ -181,15 +172,13 @@ struct Session {
         return (adapter, folder.config)
     }
 
+    /// - Throws: `ConfigError` for a part of the section that cannot be used with this model, or changes nothing in it.
     private static func adapter(_ config: AdapterConfig, _ base: BaseModel) throws -> Adapter {
         let targets: [String]
-        do { targets = try config.select(from: base.adaptableGroups.joined().map(\.path)) } catch {
-            let key = error.reason.split(separator: ":").first.map(String.init) ?? ""
-            guard ["target_modules", "layers_to_transform", "exclude_modules"].contains(key) else {
-                throw ConfigError(key: "lora.target_modules", reason: error.reason)
-            }
-            throw ConfigError(key: "lora." + key, reason: String(error.reason.dropFirst(key.count + 2)))
-        }
+        do {
+            targets = try config.select(from: base.linearPaths)
+            try config.checkThatAllApplies(to: base.linearPaths, adapted: targets)
+        } catch { throw ConfigError(key: "lora.\(error.key)", reason: error.reason) }
         return Adapter(
             groups: base.adaptableGroups, targets: targets, config: config, vocabulary: base.vocabularyShape)
     }

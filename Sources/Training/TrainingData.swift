@@ -69,12 +69,13 @@ struct TrainingData {
         let groups = counts.indices.filter { counts[$0] > 1 }.map { (counts[$0], prefixes.tokens[$0].count) }
         guard let (count, tokens) = groups.first else { return [] }
         let lengths = groups.map(\.1)
-        return [
+        let beginnings =
             groups.count == 1
-                ? "\(name): \(count) of \(used.count) examples begin with the same \(tokens) tokens: "
-                : "\(name): \(groups.reduce(0) { $0 + $1.0 }) of \(used.count) examples begin with one of \(groups.count) "
-                    + "beginnings of \(lengths.min()!) to \(lengths.max()!) tokens that they share: "
-        ].map { $0 + (reasonNotToShare.map { "not shared, since \($0)" } ?? "computed once per micro-batch") }
+            ? "\(count) of \(used.count) examples begin with the same \(tokens) tokens"
+            : "\(groups.reduce(0) { $0 + $1.0 }) of \(used.count) examples begin with one of \(groups.count) beginnings of "
+                + "\(lengths.min()!) to \(lengths.max()!) tokens that they share"
+        let use = reasonNotToShare.map { "not shared, since \($0)" } ?? "computed once per micro-batch"
+        return ["\(name): \(beginnings): \(use)"]
     }
 
     /// Loads examples of a batch of rows by position.

@@ -43,7 +43,8 @@ struct Quantize: ParsableCommand {
               lora-dist quantize my-model my-model-nf4
 
             Blocks of 64 weights with scales of 8 bits, in the files of Transformers and bitsandbytes, which can load them too. \
-            Embedding, head and norms stay as they are; those that a GGUF file has quantised become bf16. Training with model.quantization: nf4 does the same by itself, \
+            Embedding, head and norms stay as they are; those that a GGUF file has quantised become bf16. Training with \
+            model.quantization: nf4 does the same by itself, \
             once, and keeps the result in the cache.
             """)
 

@@ -134,15 +134,6 @@ struct RankTests {
         #expect(try world.allGather(expected[world.rank]) == expected)
     }
 
-    @Test func theLowestRanksFailureIsKnownToAll() throws {
-        #expect(try world.firstFailure(nil) == nil)
-        let failure = try world.firstFailure(world.rank == world.size - 1 ? "é on rank \(world.rank)" : nil)
-        #expect(failure?.rank == world.size - 1)
-        #expect(failure?.text == "é on rank \(world.size - 1)")
-        let empty = try world.firstFailure("")
-        #expect(empty?.rank == 0 && empty?.text == "")
-    }
-
     @Test func waitingIsMeasured() throws {
         try world.barrier()
         let late = world.rank == world.size - 1

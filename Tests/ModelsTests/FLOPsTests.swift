@@ -16,7 +16,7 @@ import Testing
     /// A step on examples of 3 and 2 tokens (5 tokens; 6 + 3 pairs that see each other), of which 3 are trained, with r = 2.
     private func flops(_ targets: [String]?) -> StepFLOPs {
         let base = BaseModel(random: Self.config, name: "tiny", on: Workers(count: 1))
-        let all = base.adaptableGroups.joined().map(\.path)
+        let all = base.linearPaths
         let adapter = Adapter(
             groups: base.adaptableGroups, targets: targets ?? all, config: AdapterConfig(r: 2, loraAlpha: 2))
         return Decoder(base: base, adapter: adapter, positions: 3).trainingFLOPs(exampleLengths: [3, 2], trained: 3)

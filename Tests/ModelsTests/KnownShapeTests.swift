@@ -36,7 +36,7 @@ import Testing
         #expect(base.byteCount == Self.tiny.bf16ByteCount)
         #expect(base.head.values != base.embedding.values)
         let adapter = Adapter(
-            groups: base.adaptableGroups, targets: base.adaptableGroups.joined().map(\.path),
+            groups: base.adaptableGroups, targets: base.linearPaths,
             config: AdapterConfig(r: 2, loraAlpha: 2))
         adapter.initialize(seed: 1)
         let decoder = Decoder(base: base, adapter: adapter, positions: 16, precision: precision)

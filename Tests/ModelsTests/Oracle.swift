@@ -31,7 +31,7 @@ struct Oracle {
         let isRSLoRA = config["use_rslora"]!.bool!
         let adapterConfig = AdapterConfig(r: rank, loraAlpha: config["lora_alpha"]!.double!, useRSLoRA: isRSLoRA)
         let targets = config["target_modules"]!.array!.map { $0.string! }
-        let modules = base.adaptableGroups.joined().map(\.path)
+        let modules = base.linearPaths
         let adapter = Adapter(
             groups: base.adaptableGroups, targets: try TargetModules.list(targets).select(from: modules),
             config: adapterConfig)

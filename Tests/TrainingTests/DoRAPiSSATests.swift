@@ -27,7 +27,7 @@ import WeightFiles
             base = try BaseModel(path: "\(Fixtures.models)/\(oracle["model"]!.string!)")
             let saved = try PEFTFolder.read(folder + "/adapter")
             self.saved = saved
-            let selected = try saved.config.select(from: base.adaptableGroups.joined().map(\.path))
+            let selected = try saved.config.select(from: base.linearPaths)
             adapter = Adapter(groups: base.adaptableGroups, targets: selected, config: saved.config)
             adapter.load { name, rows, columns in
                 let tensor = saved[name]!
@@ -176,7 +176,7 @@ import WeightFiles
             var peft = AdapterConfig(r: 4, loraAlpha: 8)
             (peft.useDoRA, peft.initLoRAWeights) = (usesDoRA, config.lora.initLoRAWeights)
             let adapter = Adapter(
-                groups: base.adaptableGroups, targets: base.adaptableGroups.joined().map(\.path), config: peft)
+                groups: base.adaptableGroups, targets: base.linearPaths, config: peft)
             adapter.initialize(peft.initLoRAWeights, seed: 7)
             try AdapterStart(config, base, adapter).complete(
                 on: Workers(count: 2), StatePlacement(TrainingConfig(), .alone()), .alone())

@@ -7,9 +7,14 @@ import Testing
 
 @Suite struct MemoryLimitTests {
     @Test func refusesWhatDoesNotFit() {
+        let world = Communicator.alone()
         func refusal(_ bytes: Int, ranks: Int, available: Int?, savesAll: Bool = true) -> String? {
-            memoryRefusal(
-                bytes, ranks: ranks, host: "n1", available: available, tokens: 4096, savesAll: savesAll)?.description
+            MemoryNeed(
+                scratchBytes: 0, parameters: 0, baseBytes: 1 << 40, StatePlacement(TrainingConfig(), world), world
+            )
+            .refusal(
+                arena: bytes, ranks: ranks, host: "n1", available: available, tokens: 4096, savesAll: savesAll
+            )?.description
         }
         let gibibyte = 1 << 30
         #expect(refusal(3 * gibibyte, ranks: 2, available: 6 * gibibyte) == nil)
@@ -57,9 +62,13 @@ import Testing
             scratchBytes: 100, parameters: 1 << 28, baseBytes: 1 << 40, StatePlacement(TrainingConfig(), world), world)
         // On two ranks twice the sums, and once the moments.
         let all = 2 * (50_000 + 100 + (8 << 28)) + (8 << 28)
-        #expect(need.refusal(arena: 50_000, ranks: 2, host: "n1", available: all) == nil)
-        #expect(need.refusal(arena: 50_000, ranks: 2, host: "n1", available: nil) == nil)
-        let text = need.refusal(arena: 50_000, ranks: 2, host: "n1", available: all - 1)?.description ?? ""
+        func refusal(_ available: Int?) -> String? {
+            need.refusal(arena: 50_000, ranks: 2, host: "n1", available: available, tokens: 64, savesAll: true)?
+                .description
+        }
+        #expect(refusal(all) == nil)
+        #expect(refusal(nil) == nil)
+        let text = refusal(all - 1) ?? ""
         #expect(
             text.contains(
                 "training 268435456 numbers takes 6.00 GiB more on n1, where 6.00 GiB are free: 4.00 GiB for sums")

@@ -92,7 +92,7 @@ func arena(for body: (Arena, Workers) -> Void) -> Arena {
 /// An all-linear adapter with B = 0 and A = 0.
 func emptyAdapter(_ base: BaseModel, rank: Int, alpha: Double) throws -> Adapter {
     Adapter(
-        groups: base.adaptableGroups, targets: base.adaptableGroups.joined().map(\.path),
+        groups: base.adaptableGroups, targets: base.linearPaths,
         config: AdapterConfig(r: rank, loraAlpha: alpha))
 }
 

@@ -16,7 +16,7 @@ import WeightFiles
         let saved = try PEFTFolder.read(folder + "/adapter")
 
         // The same modules, as PEFT selects them.
-        let selected = try saved.config.select(from: base.adaptableGroups.joined().map(\.path))
+        let selected = try saved.config.select(from: base.linearPaths)
         #expect(Set(selected) == Set(saved.modules) && selected.count == saved.modules.count)
         let adapter = Adapter(groups: base.adaptableGroups, targets: selected, config: saved.config)
         adapter.load { name, rows, columns in
@@ -89,6 +89,6 @@ import WeightFiles
         #expect(try config.select(from: modules) == [modules[1]])
         config.excludeModules = .list(["q_proj"])
         #expect(throws: TargetModulesError.self) { try config.select(from: modules) }
-        #expect(throws: TargetModulesError.self) { try ModulePatterns<Int>([("(", 3)]) }
+        #expect(throws: TargetModulesError.self) { try ModulePatterns<Int>([("(", 3)], key: "rank_pattern") }
     }
 }

@@ -25,7 +25,7 @@ enum BaseDigest {
     static func ofLinears(_ base: BaseModel) throws -> String {
         let sum = RunningDigest()
         sum.add(try sampled(base))
-        for path in base.adaptableGroups.joined().map(\.path) {
+        for path in base.linearPaths {
             guard let bytes = unsafe base.weight(of: path)?.fileBytes else { continue }
             unsafe add(bytes, to: sum, samples: 16, of: 4096)
         }

@@ -77,8 +77,9 @@ struct SpeedProbe {
         if larges.count > 2 { larges.removeFirst() }
         let (less, more) = (Phases(medianOf: smalls), Phases(medianOf: larges))
 
-        // The whole has more layers, of which some may be adapted otherwise.
+        // The whole has more layers, of which some may be adapted otherwise, and a longer head, which may be trained.
         let flops = (of: decoder.layerFLOPs(sizes.lengths), all: whole.layerFLOPs(sizes.lengths))
+        let headFLOPs = (of: decoder.headFLOPs, all: whole.headFLOPs)
         let layers = PieceTimes.Line(
             (Double(small.tokens.count), less.layers), (Double(large.tokens.count), more.layers))
         let head = PieceTimes.Line((Double(small.targets.count), less.head), (Double(large.targets.count), more.head))
@@ -86,7 +87,7 @@ struct SpeedProbe {
         let stepFLOPS = flops.of / more.layers
         let times = PieceTimes(
             layers: layers.scaled(by: flops.all / flops.of),
-            head: head.scaled(by: Double(base.config.vocabulary) / Double(sample.config.vocabulary)),
+            head: head.scaled(by: headFLOPs.all / headFLOPs.of),
             pair: 12 * Double(size) / stepFLOPS,
             pairsPerToken: sizes.lengths.reduce(0) { $0 + Double($1) * Double($1 + 1) / 2 }
                 / Double(large.tokens.count),
@@ -144,6 +145,9 @@ extension Decoder {
         let flops = trainingFLOPs(exampleLengths: lengths, trained: 0)
         return flops.total - flops.head
     }
+
+    /// Operations of a training step in the head, for each prediction that is trained.
+    fileprivate var headFLOPs: Double { trainingFLOPs(exampleLengths: [1], trained: 1).head }
 }
 
 extension SpeedProbe {
