@@ -15,13 +15,30 @@ extension Communicator {
             precondition(root == 0, "one process alone is rank 0, not \(root)")
             return values
         }
+        return try broadcast(values, from: root, isRoot: rank == root, over: handle)
+    }
+
+    /// Hands the values of the first rank of each node to all of its ranks.
+    /// - Parameter values: what a first rank sends; what others pass is ignored, so they may pass `[]`.
+    /// - Returns: the values of this node's first rank.
+    /// - Throws: `MPIError`.
+    public func broadcastOnNode<Element: BitwiseCopyable>(_ values: [Element]) throws(MPIError) -> [Element] {
+        guard let node else { return values }
+        return try broadcast(values, from: 0, isRoot: localRank == 0, over: node)
+    }
+
+    private func broadcast<Element: BitwiseCopyable>(
+        _ values: [Element], from root: Int, isRoot: Bool, over handle: MPI_Comm
+    ) throws(MPIError) -> [Element] {
         var count = Int64(values.count)
         try waiting { () throws(MPIError) in
             try check(MPI_Bcast(&count, 1, ompi_int64(), Int32(root), handle), "MPI_Bcast")
         }
-        var result = rank == root ? values : Self.zeros(Int(count))
+        var result = isRoot ? values : Self.zeros(Int(count))
         let outcome: Result<Void, MPIError> = result.withUnsafeMutableBytes { bytes in
-            do throws(MPIError) { return .success(try broadcast(bytes, from: root)) } catch { return .failure(error) }
+            do throws(MPIError) { return .success(try broadcast(bytes, from: root, over: handle)) } catch {
+                return .failure(error)
+            }
         }
         try outcome.get()
         return result

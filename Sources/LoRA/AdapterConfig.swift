@@ -59,12 +59,12 @@ public struct AdapterConfig: Sendable, Equatable {
     /// The modules that get an adapter.
     /// - Parameter modules: names of the model's linear layers.
     /// - Returns: those that match, in the order given.
-    /// - Throws: `TargetModulesError` if there are none, an entry of a list matches nothing, or an expression cannot be read.
-    public func select(from modules: [String]) throws(TargetModulesError) -> [String] {
+    /// - Throws: `ModuleSettingError` if there are none, an entry of a list matches nothing, or an expression cannot be read.
+    public func select(from modules: [String]) throws(ModuleSettingError) -> [String] {
         var selected = try targetModules.select(from: modules)
         if let layersToTransform {
             guard case .list(let names) = targetModules else {
-                throw TargetModulesError(
+                throw ModuleSettingError(
                     key: Self.layersKey,
                     reason:
                         "goes with a list of target_modules only (so it is in PEFT); give one, such as [q_proj, v_proj]"
@@ -75,16 +75,18 @@ public struct AdapterConfig: Sendable, Equatable {
                 !names.contains(module) && !(Self.layer(of: module).map(layersToTransform.contains) ?? false)
             }
             guard !selected.isEmpty else {
-                throw TargetModulesError(
+                throw ModuleSettingError(
                     key: Self.layersKey,
                     reason: "none of target_modules is in a layer named; the model has layers 0 to "
                         + "\(Self.layerCount(modules) - 1)")
             }
         }
-        if let excludeModules { selected.removeAll(where: excludeModules.excludes) }
-        guard !selected.isEmpty else {
-            throw TargetModulesError(
-                key: Self.excludeKey, reason: "leaves none of the modules that target_modules names")
+        if let excludeModules {
+            selected.removeAll(where: excludeModules.excludes)
+            guard !selected.isEmpty else {
+                throw ModuleSettingError(
+                    key: Self.excludeKey, reason: "leaves none of the modules that target_modules names")
+            }
         }
         return selected
     }
@@ -94,11 +96,11 @@ public struct AdapterConfig: Sendable, Equatable {
     /// - Parameters:
     ///   - modules: names of the model's linear layers.
     ///   - adapted: those that get an adapter.
-    /// - Throws: `TargetModulesError` for the first setting that does not apply.
-    public func checkThatAllApplies(to modules: [String], adapted: [String]) throws(TargetModulesError) {
+    /// - Throws: `ModuleSettingError` for the first setting that does not apply.
+    public func checkThatAllApplies(to modules: [String], adapted: [String]) throws(ModuleSettingError) {
         let layers = Self.layerCount(modules)
         if let stranger = layersToTransform?.first(where: { $0 >= layers }) {
-            throw TargetModulesError(
+            throw ModuleSettingError(
                 key: Self.layersKey, reason: "there is no layer \(stranger): the model has layers 0 to \(layers - 1)")
         }
         switch excludeModules {
@@ -106,13 +108,13 @@ public struct AdapterConfig: Sendable, Equatable {
             // These two get no adapter anyway, and are often named.
             let others = names.filter { $0 != "lm_head" && $0 != "embed_tokens" }
             if let name = others.first(where: { name in !modules.contains { TargetModules.isSuffix(name, of: $0) } }) {
-                throw TargetModulesError(
+                throw ModuleSettingError(
                     key: Self.excludeKey,
                     reason: "\"\(name)\" matches no linear layer; \(TargetModules.choices(modules))")
             }
         case .regex(let pattern):
             if !modules.contains(where: excludeModules!.excludes) {
-                throw TargetModulesError(
+                throw ModuleSettingError(
                     key: Self.excludeKey,
                     reason:
                         "the regular expression \"\(pattern)\" matches no linear layer's whole name (for names or last parts of "
@@ -125,7 +127,7 @@ public struct AdapterConfig: Sendable, Equatable {
             ("alpha_pattern", alphaPattern.firstUnused(by: adapted)),
         ]
         for case (let key, let pattern?) in unused {
-            throw TargetModulesError(
+            throw ModuleSettingError(
                 key: key,
                 reason:
                     "\"\(pattern)\" matches no module that is adapted; \(TargetModules.choices(adapted, of: "those"))")
@@ -134,7 +136,7 @@ public struct AdapterConfig: Sendable, Equatable {
 
     private static let layersKey = "layers_to_transform", excludeKey = "exclude_modules"
 
-    /// The number of layers that have linear layers of these names, if all have.
+    /// One more than the highest number of a layer in these names.
     private static func layerCount(_ modules: [String]) -> Int { 1 + (modules.compactMap(layer).max() ?? -1) }
 
     /// The number that follows the first two parts of a name: `model.layers.3.…` is of layer 3.

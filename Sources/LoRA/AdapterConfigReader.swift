@@ -56,7 +56,7 @@ struct AdapterConfigReader {
             }
             return (pattern: name, value: value)
         }
-        do { return try ModulePatterns(entries, key: key) } catch { throw self.error("\(error)") }
+        do { return try ModulePatterns(entries) } catch { throw self.error("\(key): \(error)") }
     }
 
     /// `layers_to_transform`: one number or several.

@@ -4,15 +4,11 @@ public struct ModulePatterns<Value: Sendable & Equatable>: Sendable, Equatable {
     /// Expressions and values, in the order in which they are tried.
     public let entries: [(pattern: String, value: Value)]
 
-    /// - Parameters:
-    ///   - entries: expressions and values.
-    ///   - key: the setting, for errors.
-    /// - Throws: `TargetModulesError` for an expression that cannot be read.
-    public init(_ entries: [(pattern: String, value: Value)], key: String) throws(TargetModulesError) {
+    /// - Throws: `UnreadablePattern` for an expression that cannot be read.
+    public init(_ entries: [(pattern: String, value: Value)]) throws(UnreadablePattern) {
         for (pattern, _) in entries {
             do { _ = try Self.regex(pattern) } catch {
-                throw TargetModulesError(
-                    key: key, reason: "the regular expression \"\(pattern)\" cannot be read: \(error)")
+                throw UnreadablePattern(description: "the regular expression \"\(pattern)\" cannot be read: \(error)")
             }
         }
         self.entries = entries
@@ -51,4 +47,9 @@ public struct ModulePatterns<Value: Sendable & Equatable>: Sendable, Equatable {
     public static func == (a: ModulePatterns, b: ModulePatterns) -> Bool {
         a.entries.elementsEqual(b.entries) { $0.pattern == $1.pattern && $0.value == $1.value }
     }
+}
+
+/// Which expression is none, and why.
+public struct UnreadablePattern: Error, CustomStringConvertible, Sendable {
+    public let description: String
 }

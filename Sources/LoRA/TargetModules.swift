@@ -17,30 +17,35 @@ public enum TargetModules: Sendable, Equatable {
     /// The modules that get an adapter.
     /// - Parameter modules: names of the model's linear layers, such as "model.layers.0.self_attn.q_proj".
     /// - Returns: those that match, in the order given.
-    /// - Throws: `TargetModulesError` if nothing matches, an entry of a list matches nothing, or the regular expression
+    /// - Throws: `ModuleSettingError` if nothing matches, an entry of a list matches nothing, or the regular expression
     ///   cannot be read.
-    public func select(from modules: [String]) throws(TargetModulesError) -> [String] {
+    public func select(from modules: [String]) throws(ModuleSettingError) -> [String] {
         switch self {
         case .allLinear:
-            return modules.filter { !Self.isSuffix("lm_head", of: $0) }
+            let selected = modules.filter { !Self.isSuffix("lm_head", of: $0) }
+            guard !selected.isEmpty else {
+                throw ModuleSettingError(
+                    key: Self.key, reason: "all-linear finds no linear layer but the head; \(Self.choices(modules))")
+            }
+            return selected
         case .list(let suffixes):
             guard !suffixes.isEmpty else {
-                throw TargetModulesError(key: Self.key, reason: "is an empty list; \(Self.choices(modules))")
+                throw ModuleSettingError(key: Self.key, reason: "is an empty list; \(Self.choices(modules))")
             }
             for suffix in suffixes where !modules.contains(where: { Self.isSuffix(suffix, of: $0) }) {
-                throw TargetModulesError(
+                throw ModuleSettingError(
                     key: Self.key, reason: "\"\(suffix)\" matches no linear layer; \(Self.choices(modules))")
             }
             return modules.filter { module in suffixes.contains { Self.isSuffix($0, of: module) } }
         case .regex(let pattern):
             let regex: Regex<AnyRegexOutput>
             do { regex = try Regex(pattern) } catch {
-                throw TargetModulesError(
+                throw ModuleSettingError(
                     key: Self.key, reason: "the regular expression \"\(pattern)\" cannot be read: \(error)")
             }
             let selected = modules.filter { (try? regex.wholeMatch(in: $0)) != nil }
             guard !selected.isEmpty else {
-                throw TargetModulesError(
+                throw ModuleSettingError(
                     key: Self.key,
                     reason: "the regular expression \"\(pattern)\" matches no linear layer's whole name"
                         + " (for names or last parts of names write a list: [q_proj, v_proj]); \(Self.choices(modules))"
@@ -69,7 +74,7 @@ public enum TargetModules: Sendable, Equatable {
 
     private static let key = "target_modules"
 
-    /// "the model's are q_proj, k_proj, … (in full: model.layers.0.self_attn.q_proj)".
+    /// "the model's are q_proj, k_proj, … (in full: model.layers.0.self_attn.q_proj)"; `subject` is what stands for "the model's".
     static func choices(_ modules: [String], of subject: String = "the model's") -> String {
         guard let first = modules.first else { return "the model has none" }
         var leaves: [String] = []
@@ -82,9 +87,10 @@ public enum TargetModules: Sendable, Equatable {
 }
 
 /// Why what says which modules are adapted, and how, cannot be used with a model.
-public struct TargetModulesError: Error, CustomStringConvertible, Sendable {
+public struct ModuleSettingError: Error, CustomStringConvertible, Sendable {
     /// The setting, as PEFT calls it: "target_modules", "exclude_modules", "layers_to_transform", "rank_pattern", "alpha_pattern".
     public let key: String
+    /// What is wrong with it, and what there is to choose from.
     public let reason: String
     public var description: String { "\(key): \(reason)" }
 }

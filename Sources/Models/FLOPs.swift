@@ -44,8 +44,10 @@ extension Decoder {
             let product = 2 * pairs * Double(config.heads * config.headSize)
             flops.attention += isBelow ? 2 * product : 6 * product
         }
-        let products = adapter?.whole[.head] == nil ? 2.0 : 3.0
-        flops.head = 2 * products * Double(trained) * Double(config.vocabulary) * Double(config.hidden)
+        flops.head = 2 * Double(headProducts) * Double(trained) * Double(config.vocabulary) * Double(config.hidden)
         return flops
     }
+
+    /// Products of a training step with the head: forward, for the gradient of what it reads and, where it is trained, for its own.
+    public var headProducts: Int { adapter?.whole[.head] == nil ? 2 : 3 }
 }

@@ -32,6 +32,6 @@ extension ModelError: UserFacingError {
     public var exitCode: Int32 { 3 }
 }
 
-extension TargetModulesError: UserFacingError {
+extension ModuleSettingError: UserFacingError {
     public var exitCode: Int32 { 3 }
 }

@@ -96,7 +96,15 @@ struct MemoryNeed {
     }
 
     /// What is wrong with taking all that a run needs on a host with so much memory left, beside the base's pages, which can be read
-    /// again; nil if it fits. Where micro-batches alone are too much, their size is what to change.
+    /// again. Where micro-batches alone are too much, their size is what to change.
+    /// - Parameters:
+    ///   - arena: bytes of one rank's.
+    ///   - ranks: of the host.
+    ///   - host: its name.
+    ///   - available: bytes that it has left; nil if nobody knows.
+    ///   - tokens: of the largest micro-batch.
+    ///   - savesAll: whether less could be kept for the backward pass.
+    /// - Returns: the error, which names what to change; nil if it fits.
     func refusal(
         arena: Int, ranks: Int, host: String, available: Int?, tokens: Int, savesAll: Bool
     ) -> ConfigError? {
@@ -107,8 +115,10 @@ struct MemoryNeed {
             return ConfigError(
                 key: "training.micro_batch_tokens",
                 reason:
-                    "a micro-batch of \(tokens) tokens needs \(gibibytes(arena + scratchBytes)) on each of \(ranks) ranks of \(host), "
-                    + "where \(free); lower it (or data.max_length, if a single example is that long), start fewer ranks a node"
+                    "a micro-batch of \(tokens) tokens needs \(gibibytes(arena + scratchBytes)) on "
+                    + (ranks > 1 ? "each of \(ranks) ranks of " : "")
+                    + "\(host), where \(free); lower it (or data.max_length, if "
+                    + "a single example is that long)" + (ranks > 1 ? ", start fewer ranks a node" : "")
                     + (savesAll ? ", or set training.activation_checkpointing: block" : ""))
         }
         let states = (placement.isShared ? 1 : ranks) * 8 * parameters

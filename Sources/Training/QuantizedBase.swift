@@ -17,11 +17,10 @@ func openBase(
 ) throws -> BaseModel {
     let base = try world.together { try BaseModel(path: config.model.path!) }
     guard config.model.quantization == .nf4 else { return base }
-    // One rank of a host looks at its files.
-    let mine = try world.together { world.localRank == 0 ? try quantizedPath(base) : "" }
-    let paths = try world.allGather(Array(mine.utf8))
-    let first = paths.indices.first { world.hostNames[$0] == world.hostName && !paths[$0].isEmpty }!
-    let path = String(decoding: paths[first], as: UTF8.self)
+    try world.together { try refuseToQuantizeAgain(base) }
+    // The name is that of samples of the base, which one rank of a node takes.
+    let own = try world.together { world.localRank == 0 ? try quantizedPath(base) : "" }
+    let path = String(decoding: try world.broadcastOnNode(Array(own.utf8)), as: UTF8.self)
     let isThere = isWhole(path, world) && (try? base.replacingLinears(from: path)) != nil
     let all = try world.allGather([isThere]).map { $0[0] }
     if all.contains(false) {
@@ -32,10 +31,9 @@ func openBase(
     return try world.together { try base.replacingLinears(from: path) }
 }
 
-/// Where the quantised linear maps of a base are kept.
-/// - Throws: `ConfigError` for a base that is quantised already.
+/// Where the quantised linear maps of a base are kept; the folder is made if it is not there.
+/// - Throws: `InputError` if it cannot be made, `WeightFileError` if the base cannot be read.
 private func quantizedPath(_ base: BaseModel) throws -> String {
-    try refuseToQuantizeAgain(base)
     let folder = cacheFolder + "/nf4"
     do { try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true) } catch {
         throw InputError(

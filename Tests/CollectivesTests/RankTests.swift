@@ -112,6 +112,13 @@ struct RankTests {
         #expect(try world.broadcast(world.rank == 0 ? [1.5, -0.25] : []) == [1.5, -0.25])
     }
 
+    @Test func broadcastOnNode() throws {
+        let first = world.rank - world.localRank
+        let sent = world.localRank == 0 ? [Int64](repeating: 7, count: world.rank + 3) : [1, 2]
+        #expect(try world.broadcastOnNode(sent) == [Int64](repeating: 7, count: first + 3))
+        #expect(try world.broadcastOnNode([UInt8]()).isEmpty)
+    }
+
     @Test func broadcastOfMoreThanOnePiece() throws {
         let count = 2 * (16 << 20) / 8 + 3
         let expected = (0..<count).map { $0 &* 0x5851_F42D }

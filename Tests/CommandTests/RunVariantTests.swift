@@ -175,10 +175,14 @@ import Testing
             ("lora.exclude_modules=[q_porj]", "lora.exclude_modules: \"q_porj\" matches no linear layer"),
             ("lora.exclude_modules=v_proj", "lora.exclude_modules: the regular expression \"v_proj\" matches no"),
             ("lora.layers_to_transform=[0, 99]", "lora.layers_to_transform: there is no layer 99"),
+            ("lora.exclude_modules=[q_proj, v_proj]", "lora.exclude_modules: leaves none of the modules"),
             ("lora.layers_to_transform=7", "lora.layers_to_transform: none of target_modules is in a layer named"),
         ] {
             try tiny.refusesToTrain("lora.target_modules=[q_proj, v_proj]", setting, code: 2, says: says)
         }
+        try tiny.refusesToTrain(
+            "lora.layers_to_transform=0", "lora.target_modules=.*q_proj", code: 2,
+            says: "lora.layers_to_transform: goes with a list of target_modules only")
         try tiny.refusesToTrain("lora.init_lora_weights=olora", code: 2, says: "not PEFT's loftq, olora")
         try tiny.refusesToTrain("output.save_pissa_as=plain", code: 2, says: "found \"plain\", expected lora or pissa")
         // Another kind of adapter is not resumed.

@@ -81,8 +81,8 @@ private func temporaryPath() -> String { NSTemporaryDirectory() + "lora-dist-\(U
 
 @Test func plainLoRAOfPiSSA() throws {
     var pissa = config(dora: true, pissa: true)
-    pissa.alphaPattern = try ModulePatterns([("q_proj", 3.0)], key: "alpha_pattern")
-    pissa.rankPattern = try ModulePatterns([("v_proj", 7)], key: "rank_pattern")
+    pissa.alphaPattern = try ModulePatterns([("q_proj", 3.0)])
+    pissa.rankPattern = try ModulePatterns([("v_proj", 7)])
     let folder = try PEFTFolder(
         config: pissa, tensors: pair() + [tensor(magnitudes, 1, 4)], initial: pair(9))
     let plain = try folder.plain()

@@ -47,6 +47,6 @@ func regularExpressionsMatchTheWholeName(_ pattern: String) throws {
     (.list([]), "empty list"), (.regex("q_proj"), "write a list"), (.regex("("), "cannot be read"),
 ])
 func whatMatchesNothingIsRefused(_ target: TargetModules, _ reason: String) throws {
-    let error = try #require(throws: TargetModulesError.self) { try target.select(from: modules) }
-    #expect(error.description.contains(reason))
+    let error = try #require(throws: ModuleSettingError.self) { try target.select(from: modules) }
+    #expect(error.description.contains(reason) && error.key == "target_modules")
 }

@@ -185,6 +185,22 @@ import Testing
         #expect(Line((5, 2), (5, 2))(10) == 4)
     }
 
+    /// A head that is trained takes half as long again, and an evaluation does not know the difference.
+    @Test func trainedHeads() throws {
+        let base = try BaseModel(path: Fixtures.models + "/chat")
+        func times(_ modules: [AdapterConfig.WholeModule]) throws -> PieceTimes {
+            let config = config { $0.lora.modulesToSave = modules }
+            let adapter = try Session.adapter(of: config, for: base, isPlanned: true).0
+            let decoder = Decoder(planning: config, base: base, adapter: adapter, positions: 64)
+            return PieceTimes(rate: 1e9, decoder: decoder, parameters: 0)
+        }
+        let piece = PlannedWork.Piece(tokens: 64, trained: 32, examples: 1, pairs: 2080)
+        let (plain, trained) = (try times([]), try times([.head]))
+        #expect(abs(trained.head(32) / plain.head(32) - 1.5) < 1e-12)
+        #expect(trained.training(piece) > plain.training(piece))
+        #expect(abs(trained.evaluation(piece) / plain.evaluation(piece) - 1) < 1e-12)
+    }
+
     @Test func sumsOverRanks() {
         var options = PlanOptions()
         options.ranksPerNode = 2
@@ -192,7 +208,7 @@ import Testing
         options.latencySeconds = 0.001
         let times = PieceTimes(
             layers: .init(slope: 1e-3), head: .init(slope: 0), pair: 0, pairsPerToken: 0, forwardShare: 0.3,
-            update: 0.5)
+            headForwardShare: 0.5, update: 0.5)
         let work = PlannedWork(
             assuming: config {
                 $0.training.globalBatchSize = 8

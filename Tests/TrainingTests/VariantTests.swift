@@ -84,11 +84,16 @@ import WeightFiles
         let modules = ["model.layers.0.self_attn.q_proj", "model.layers.1.self_attn.q_proj"]
         var config = AdapterConfig(r: 4, loraAlpha: 8, targetModules: .allLinear)
         config.layersToTransform = [1]
-        #expect(throws: TargetModulesError.self) { try config.select(from: modules) }
+        func refusedKey() -> String? {
+            #expect(throws: ModuleSettingError.self) { try config.select(from: modules) }?.key
+        }
+        #expect(refusedKey() == "layers_to_transform")
         config.targetModules = .list(["q_proj"])
         #expect(try config.select(from: modules) == [modules[1]])
         config.excludeModules = .list(["q_proj"])
-        #expect(throws: TargetModulesError.self) { try config.select(from: modules) }
-        #expect(throws: TargetModulesError.self) { try ModulePatterns<Int>([("(", 3)], key: "rank_pattern") }
+        #expect(refusedKey() == "exclude_modules")
+        config.layersToTransform = [7]
+        #expect(refusedKey() == "layers_to_transform")
+        #expect(throws: UnreadablePattern.self) { try ModulePatterns<Int>([("(", 3)]) }
     }
 }

@@ -54,6 +54,6 @@ public enum Parser: String, CaseIterable, Sendable {
     /// Whether the error is one that this program's libraries promise.
     private static func isKnown(_ error: any Error) -> Bool {
         error is JSONError || error is WeightFileError || error is TokenizerError || error is ModelError
-            || error is DatasetError || error is TemplateError || error is TargetModulesError
+            || error is DatasetError || error is TemplateError || error is ModuleSettingError
     }
 }

@@ -77,11 +77,11 @@ extension LoRAConfig: ConfigSection {
         ConfigField(
             "rank_pattern", \.rankPattern,
             expected: "regular expressions of module names with whole numbers of at least 1",
-            decode: { patterns($0, "rank_pattern") { $0.int.flatMap { $0 >= 1 && $0 <= 65_536 ? $0 : nil } } },
+            decode: { patterns($0) { $0.int.flatMap { $0 >= 1 && $0 <= 65_536 ? $0 : nil } } },
             encode: { patternTree($0) { .integer(Int64($0)) } }),
         ConfigField(
             "alpha_pattern", \.alphaPattern, expected: "regular expressions of module names with numbers above 0",
-            decode: { patterns($0, "alpha_pattern") { $0.double.flatMap { $0.isFinite && $0 > 0 ? $0 : nil } } },
+            decode: { patterns($0) { $0.double.flatMap { $0.isFinite && $0 > 0 ? $0 : nil } } },
             encode: { patternTree($0) { .number($0) } }),
         ConfigField(
             "layers_to_transform", \.layersToTransform, expected: "a layer's number from 0, or a list of them",
@@ -117,7 +117,7 @@ extension LoRAConfig: ConfigSection {
 }
 
 /// Values by regular expression, in the order given; nil for what is none.
-private func patterns<Value>(_ tree: JSON, _ key: String, _ read: (JSON) -> Value?) -> ModulePatterns<Value>? {
+private func patterns<Value>(_ tree: JSON, _ read: (JSON) -> Value?) -> ModulePatterns<Value>? {
     if tree.isNull { return ModulePatterns() }
     guard let members = tree.object?.members else { return nil }
     var patterns: [(pattern: String, value: Value)] = []
@@ -125,7 +125,7 @@ private func patterns<Value>(_ tree: JSON, _ key: String, _ read: (JSON) -> Valu
         guard !pattern.isEmpty, let value = read(json) else { return nil }
         patterns.append((pattern, value))
     }
-    return try? ModulePatterns(patterns, key: key)
+    return try? ModulePatterns(patterns)
 }
 
 private func patternTree<Value>(_ patterns: ModulePatterns<Value>, _ write: (Value) -> JSON) -> JSON? {

@@ -33,8 +33,8 @@ struct PieceTimes {
     var layers: Line, head: Line
     /// Seconds for each pair of tokens that see each other, beyond `pairsPerToken` for each token.
     var pair: Double, pairsPerToken: Double
-    /// Of `layers`, what the forward pass takes.
-    var forwardShare: Double
+    /// What the forward pass takes of `layers`, and of `head`.
+    var forwardShare: Double, headForwardShare: Double
     /// Clearing the sums and the optimizer, once a step.
     var update: Double
 
@@ -43,9 +43,9 @@ struct PieceTimes {
         layers(piece.tokens) + attention(piece) + head(piece.trained)
     }
 
-    /// A micro-batch of an evaluation, whose head has one product of two.
+    /// A micro-batch of an evaluation, which has a forward pass only.
     func evaluation(_ piece: PlannedWork.Piece) -> Double {
-        forwardShare * (layers(piece.tokens) + attention(piece)) + head(piece.trained) / 2
+        forwardShare * (layers(piece.tokens) + attention(piece)) + headForwardShare * head(piece.trained)
     }
 
     private func attention(_ piece: PlannedWork.Piece) -> Double {
@@ -91,6 +91,7 @@ extension PieceTimes {
         layers = Line(slope: products * (1 + again) / rate)
         head = Line(slope: flops.head / Double(count) / rate)
         forwardShare = 0.5 / (1 + again)
+        headForwardShare = 1 / Double(decoder.headProducts)
         // Some 60 bytes a number of reads and writes at 10 GB/s, and for DoRA W Aᵀ of every module.
         let norms = (decoder.adapter?.norms == nil ? [] : decoder.adapter!.modules).reduce(0.0) { sum, module in
             let entries = decoder.adapter!.values.layout.entries

@@ -58,14 +58,11 @@ struct SpeedProbe {
                 batch, factor: 1e-3, dropout: dropout, addingTo: sums, arena: arena, on: workers, clock: clock)
             return Phases(clock)
         }
-        // The first runs touch memory for the first time, and count where there is time for no others only.
-        _ = time(small)
-        var (smalls, larges) = ([time(small)], [time(large)])
-        var updates: [Double] = []
+        var (smalls, larges, updates): ([Phases], [Phases], [Double]) = ([], [], [])
         while updates.count < 2 || (begin.duration(to: .now).seconds < Self.allSeconds && larges.count < 12) {
-            if larges[0].all < Self.allSeconds / 2 {
-                smalls.append(time(small))
+            if larges.count < 2 || larges[0].all < Self.allSeconds / 2 {
                 larges.append(time(large))
+                smalls.append(time(small))
             }
             updates.append(
                 seconds {
@@ -74,8 +71,7 @@ struct SpeedProbe {
                     sums.zero()
                 })
         }
-        if larges.count > 2 { larges.removeFirst() }
-        let (less, more) = (Phases(medianOf: smalls), Phases(medianOf: larges))
+        let (less, more) = (Phases(of: smalls), Phases(of: larges))
 
         // The whole has more layers, of which some may be adapted otherwise, and a longer head, which may be trained.
         let flops = (of: decoder.layerFLOPs(sizes.lengths), all: whole.layerFLOPs(sizes.lengths))
@@ -94,6 +90,7 @@ struct SpeedProbe {
             // Layers that are not adapted run forward alike.
             forwardShare: more.forward / more.layers * Double(base.config.layers) / Double(sizes.layers)
                 / (flops.all / flops.of),
+            headForwardShare: 1 / Double(whole.headProducts),
             update: median(Array(updates.dropFirst())) * Double(adapter.values.layout.count)
                 / Double(max(1, own.values.layout.count)) + norms * Double(base.config.layers) / Double(sizes.layers))
         return Result(
@@ -132,7 +129,10 @@ private struct Phases {
         (forward, head, backward) = (clock[.forward].seconds, clock[.head].seconds, clock[.backward].seconds)
     }
 
-    init(medianOf runs: [Phases]) {
+    /// Medians without the first run, which touches memory for the first time; of two runs the shorter, since whatever else a machine
+    /// does makes a run longer.
+    init(of runs: [Phases]) {
+        let runs = runs.count > 2 ? Array(runs.dropFirst()) : [runs.min { $0.all < $1.all }!]
         forward = median(runs.map(\.forward))
         head = median(runs.map(\.head))
         backward = median(runs.map(\.backward))
