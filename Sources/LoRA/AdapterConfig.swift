@@ -78,11 +78,11 @@ public struct AdapterConfig: Sendable, Equatable {
                 throw ModuleSettingError(
                     key: Self.layersKey,
                     reason: "none of target_modules is in a layer named; the model has layers 0 to "
-                        + "\(Self.layerCount(modules) - 1)")
+                        + "\(Self.lastLayer(modules))")
             }
         }
         if let excludeModules {
-            selected.removeAll(where: excludeModules.excludes)
+            selected.removeAll(where: try excludeModules.matcher(key: Self.excludeKey))
             guard !selected.isEmpty else {
                 throw ModuleSettingError(
                     key: Self.excludeKey, reason: "leaves none of the modules that target_modules names")
@@ -98,30 +98,17 @@ public struct AdapterConfig: Sendable, Equatable {
     ///   - adapted: those that get an adapter.
     /// - Throws: `ModuleSettingError` for the first setting that does not apply.
     public func checkThatAllApplies(to modules: [String], adapted: [String]) throws(ModuleSettingError) {
-        let layers = Self.layerCount(modules)
-        if let stranger = layersToTransform?.first(where: { $0 >= layers }) {
+        let last = Self.lastLayer(modules)
+        if let stranger = layersToTransform?.first(where: { $0 > last }) {
             throw ModuleSettingError(
-                key: Self.layersKey, reason: "there is no layer \(stranger): the model has layers 0 to \(layers - 1)")
+                key: Self.layersKey, reason: "there is no layer \(stranger): the model has layers 0 to \(last)")
         }
-        switch excludeModules {
-        case .list(let names):
+        var excluded = excludeModules
+        if case .list(let names) = excluded {
             // These two get no adapter anyway, and are often named.
-            let others = names.filter { $0 != "lm_head" && $0 != "embed_tokens" }
-            if let name = others.first(where: { name in !modules.contains { TargetModules.isSuffix(name, of: $0) } }) {
-                throw ModuleSettingError(
-                    key: Self.excludeKey,
-                    reason: "\"\(name)\" matches no linear layer; \(TargetModules.choices(modules))")
-            }
-        case .regex(let pattern):
-            if !modules.contains(where: excludeModules!.excludes) {
-                throw ModuleSettingError(
-                    key: Self.excludeKey,
-                    reason:
-                        "the regular expression \"\(pattern)\" matches no linear layer's whole name (for names or last parts of "
-                        + "names write a list: [down_proj]); \(TargetModules.choices(modules))")
-            }
-        case .allLinear, nil: break
+            excluded = .list(names.filter { $0 != "lm_head" && $0 != "embed_tokens" })
         }
+        try excluded?.checkThatAllMatches(modules, key: Self.excludeKey, example: "[down_proj]")
         let unused = [
             ("rank_pattern", rankPattern.firstUnused(by: adapted)),
             ("alpha_pattern", alphaPattern.firstUnused(by: adapted)),
@@ -136,8 +123,8 @@ public struct AdapterConfig: Sendable, Equatable {
 
     private static let layersKey = "layers_to_transform", excludeKey = "exclude_modules"
 
-    /// One more than the highest number of a layer in these names.
-    private static func layerCount(_ modules: [String]) -> Int { 1 + (modules.compactMap(layer).max() ?? -1) }
+    /// The highest number of a layer in these names, or -1.
+    private static func lastLayer(_ modules: [String]) -> Int { modules.compactMap(layer).max() ?? -1 }
 
     /// The number that follows the first two parts of a name: `model.layers.3.…` is of layer 3.
     private static func layer(of module: String) -> Int? {

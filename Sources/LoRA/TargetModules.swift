@@ -20,48 +20,55 @@ public enum TargetModules: Sendable, Equatable {
     /// - Throws: `ModuleSettingError` if nothing matches, an entry of a list matches nothing, or the regular expression
     ///   cannot be read.
     public func select(from modules: [String]) throws(ModuleSettingError) -> [String] {
+        if case .list(let names) = self, names.isEmpty {
+            throw ModuleSettingError(key: Self.key, reason: "is an empty list; \(Self.choices(modules))")
+        }
+        try checkThatAllMatches(modules, key: Self.key, example: "[q_proj, v_proj]")
+        let selected = modules.filter(try matcher(key: Self.key))
+        guard !selected.isEmpty else {
+            throw ModuleSettingError(
+                key: Self.key, reason: "all-linear finds no linear layer but the head; \(Self.choices(modules))")
+        }
+        return selected
+    }
+
+    /// Refuses a name, or an expression, that matches no module.
+    /// - Parameters:
+    ///   - modules: names of the model's linear layers.
+    ///   - key: of the setting, for errors.
+    ///   - example: a list that this setting may be.
+    /// - Throws: `ModuleSettingError`, also for an expression that cannot be read.
+    func checkThatAllMatches(
+        _ modules: [String], key: String, example: String
+    ) throws(ModuleSettingError) {
         switch self {
-        case .allLinear:
-            let selected = modules.filter { !Self.isSuffix("lm_head", of: $0) }
-            guard !selected.isEmpty else {
+        case .allLinear: break
+        case .list(let names):
+            for name in names where !modules.contains(where: { Self.isSuffix(name, of: $0) }) {
                 throw ModuleSettingError(
-                    key: Self.key, reason: "all-linear finds no linear layer but the head; \(Self.choices(modules))")
+                    key: key, reason: "\"\(name)\" matches no linear layer; \(Self.choices(modules))")
             }
-            return selected
-        case .list(let suffixes):
-            guard !suffixes.isEmpty else {
-                throw ModuleSettingError(key: Self.key, reason: "is an empty list; \(Self.choices(modules))")
-            }
-            for suffix in suffixes where !modules.contains(where: { Self.isSuffix(suffix, of: $0) }) {
-                throw ModuleSettingError(
-                    key: Self.key, reason: "\"\(suffix)\" matches no linear layer; \(Self.choices(modules))")
-            }
-            return modules.filter { module in suffixes.contains { Self.isSuffix($0, of: module) } }
         case .regex(let pattern):
-            let regex: Regex<AnyRegexOutput>
-            do { regex = try Regex(pattern) } catch {
+            if !modules.contains(where: try matcher(key: key)) {
                 throw ModuleSettingError(
-                    key: Self.key, reason: "the regular expression \"\(pattern)\" cannot be read: \(error)")
-            }
-            let selected = modules.filter { (try? regex.wholeMatch(in: $0)) != nil }
-            guard !selected.isEmpty else {
-                throw ModuleSettingError(
-                    key: Self.key,
+                    key: key,
                     reason: "the regular expression \"\(pattern)\" matches no linear layer's whole name"
-                        + " (for names or last parts of names write a list: [q_proj, v_proj]); \(Self.choices(modules))"
-                )
+                        + " (for names or last parts of names write a list: \(example)); \(Self.choices(modules))")
             }
-            return selected
         }
     }
 
-    /// Whether a module is one that PEFT's `exclude_modules` leaves out, which has the meanings of `target_modules` but for
-    /// "all-linear".
-    func excludes(_ module: String) -> Bool {
+    /// What tells whether a module's name is one of these; `key` is that of the setting, for errors.
+    /// - Throws: `ModuleSettingError` for an expression that cannot be read.
+    func matcher(key: String) throws(ModuleSettingError) -> (String) -> Bool {
         switch self {
-        case .allLinear: false
-        case .list(let suffixes): suffixes.contains { Self.isSuffix($0, of: module) }
-        case .regex(let pattern): (try? Regex(pattern).wholeMatch(in: module)) != nil
+        case .allLinear: return { !Self.isSuffix("lm_head", of: $0) }
+        case .list(let suffixes): return { module in suffixes.contains { Self.isSuffix($0, of: module) } }
+        case .regex(let pattern):
+            do throws(UnreadablePattern) {
+                let regex = try regularExpression(pattern)
+                return { (try? regex.wholeMatch(in: $0)) != nil }
+            } catch { throw ModuleSettingError(key: key, reason: error.description) }
         }
     }
 

@@ -44,8 +44,13 @@ extension Decoder {
             let product = 2 * pairs * Double(config.heads * config.headSize)
             flops.attention += isBelow ? 2 * product : 6 * product
         }
-        flops.head = 2 * Double(headProducts) * Double(trained) * Double(config.vocabulary) * Double(config.hidden)
+        flops.head = headFLOPs(trained: trained)
         return flops
+    }
+
+    /// Operations of a training step in the head for so many predictions that are trained.
+    public func headFLOPs(trained: Int) -> Double {
+        2 * Double(headProducts) * Double(trained) * Double(base.config.vocabulary) * Double(base.config.hidden)
     }
 
     /// Products of a training step with the head: forward, for the gradient of what it reads and, where it is trained, for its own.

@@ -112,25 +112,40 @@ struct MemoryNeed {
         guard let available, needed > available else { return nil }
         let free = "\(gibibytes(available)) are free"
         guard ranks * (arena + scratchBytes) <= available else {
+            let advice = [
+                "lower it (or data.max_length, if a single example is that long)",
+                ranks > 1 ? Self.fewerRanks : nil,
+                savesAll ? "set training.activation_checkpointing: block" : nil,
+            ]
             return ConfigError(
                 key: "training.micro_batch_tokens",
                 reason:
                     "a micro-batch of \(tokens) tokens needs \(gibibytes(arena + scratchBytes)) on "
                     + (ranks > 1 ? "each of \(ranks) ranks of " : "")
-                    + "\(host), where \(free); lower it (or data.max_length, if "
-                    + "a single example is that long)" + (ranks > 1 ? ", start fewer ranks a node" : "")
-                    + (savesAll ? ", or set training.activation_checkpointing: block" : ""))
+                    + "\(host), where \(free); \(Self.alternatives(advice))")
         }
         let states = (placement.isShared ? 1 : ranks) * 8 * parameters
+        let advice = [
+            "lower lora.r or train fewer modules", ranks > 1 ? Self.fewerRanks : nil,
+            placement.isShared ? nil : "set training.state_placement: node_shared",
+            "lower training.micro_batch_tokens (lora-dist plan tells what a run takes)",
+        ]
         return ConfigError(
             key: "",
             reason:
                 "training \(parameters) numbers takes \(gibibytes(needed)) more on \(host), where \(free): "
                 + "\(gibibytes(ranks * 8 * parameters)) for sums of gradients on \(ranks) \(ranks == 1 ? "rank" : "ranks"), "
-                + "\(gibibytes(states)) for AdamW's moments, \(gibibytes(ranks * arena)) for micro-batches; lower lora.r or train fewer "
-                + "modules" + (ranks > 1 ? ", start fewer ranks a node" : "")
-                + (placement.isShared ? "" : ", set training.state_placement: node_shared")
-                + ", or lower training.micro_batch_tokens (lora-dist plan tells what a run takes)")
+                + "\(gibibytes(states)) for AdamW's moments, \(gibibytes(ranks * arena)) for micro-batches; "
+                + Self.alternatives(advice))
+    }
+
+    private static let fewerRanks = "start fewer ranks a node"
+
+    /// "a", "a, or b", "a, b, or c" of those that there are.
+    private static func alternatives(_ texts: [String?]) -> String {
+        let texts = texts.compactMap { $0 }
+        guard let last = texts.last, texts.count > 1 else { return texts.joined() }
+        return texts.dropLast().joined(separator: ", ") + ", or " + last
     }
 }
 

@@ -5,7 +5,7 @@ import Tensors
 import WeightFiles
 
 /// Opens the base model that a config names. Where `model.quantization` asks for it, its linear maps come from a file of the cache,
-/// which is made first if it is not there or not whole: once on each host that lacks it, by all of its ranks.
+/// which is made first if it is not there or not whole: once on each node that lacks it, by all of its ranks.
 /// - Parameters:
 ///   - config: with `model.path`.
 ///   - world: the ranks; each calls this.
@@ -19,14 +19,14 @@ func openBase(
     guard config.model.quantization == .nf4 else { return base }
     try world.together { try refuseToQuantizeAgain(base) }
     // The name is that of samples of the base, which one rank of a node takes.
-    let own = try world.together { world.localRank == 0 ? try quantizedPath(base) : "" }
-    let path = String(decoding: try world.broadcastOnNode(Array(own.utf8)), as: UTF8.self)
-    let isThere = isWhole(path, world) && (try? base.replacingLinears(from: path)) != nil
-    let all = try world.allGather([isThere]).map { $0[0] }
-    if all.contains(false) {
-        let needs = world.hostNames.indices.contains { world.hostNames[$0] == world.hostName && !all[$0] }
+    let named = try world.together { world.localRank == 0 ? try quantizedPath(base) : "" }
+    let path = String(decoding: try world.broadcastOnNode(Array(named.utf8)), as: UTF8.self)
+    // A node's first rank looks for all of them, whatever they call their hosts.
+    let own = world.localRank == 0 && isWhole(path, world) && (try? base.replacingLinears(from: path)) != nil
+    let isThere = try world.broadcastOnNode([own])[0]
+    if try world.allGather([isThere]).contains([false]) {
         if world.rank == 0 { try report(.note("quantising the base to NF4, once, into \(path)")) }
-        try makeQuantized(base, path, needs: needs, threads: config.training.threads, world)
+        try makeQuantized(base, path, needs: !isThere, threads: config.training.threads, world)
     }
     return try world.together { try base.replacingLinears(from: path) }
 }
@@ -46,9 +46,8 @@ private func quantizedPath(_ base: BaseModel) throws -> String {
 }
 
 /// Whether a file of the cache holds what was written to it, by the sum that lies beside it: it is read where it has changed since it
-/// was last summed up. One rank of a host looks.
+/// was last summed up.
 private func isWhole(_ path: String, _ world: Communicator) -> Bool {
-    guard world.localRank == 0 else { return true }
     guard let told = try? FileSystem.read(path + sumSuffix) else { return false }
     return (try? DigestCache.sum(of: path, tick: world.board.tick)).map { told.elementsEqual($0.utf8) } ?? false
 }
@@ -72,7 +71,8 @@ var cacheFolder: String {
     ProcessInfo.processInfo.environment["LORA_DIST_CACHE"] ?? NSHomeDirectory() + "/.cache/lora-dist"
 }
 
-/// Writes the file under a temporary name and renames it when all ranks of the host are done.
+/// Writes the file under a temporary name and renames it when all ranks of the node are done. Every rank calls this; `needs` tells
+/// those of nodes that make it.
 private func makeQuantized(
     _ base: BaseModel, _ path: String, needs: Bool, threads: Int?, _ world: Communicator
 ) throws {
@@ -81,8 +81,9 @@ private func makeQuantized(
     let tick = world.board.tick
     workers.onJob = { tick() }
     let file = ModelFile(base.linearItems(.nf4))
-    let process = try world.broadcast(Array("\(getpid())".utf8))
-    let partial = "\(path).\(world.hostName)-\(String(decoding: process, as: UTF8.self)).partial"
+    // Of this node's first rank: nodes, and other runs, may share the folder.
+    let writer = try world.broadcastOnNode(Array("\(world.hostName)-\(getpid())-\(world.rank)".utf8))
+    let partial = "\(path).\(String(decoding: writer, as: UTF8.self)).partial"
     let isFirst = world.localRank == 0
     if isFirst { removeLeftovers(beside: path) }
     do {

@@ -175,9 +175,10 @@ struct Session {
     /// - Throws: `ConfigError` for a part of the section that cannot be used with this model, or changes nothing in it.
     private static func adapter(_ config: AdapterConfig, _ base: BaseModel) throws -> Adapter {
         let targets: [String]
+        let modules = base.linearPaths
         do {
-            targets = try config.select(from: base.linearPaths)
-            try config.checkThatAllApplies(to: base.linearPaths, adapted: targets)
+            targets = try config.select(from: modules)
+            try config.checkThatAllApplies(to: modules, adapted: targets)
         } catch { throw ConfigError(key: "lora.\(error.key)", reason: error.reason) }
         return Adapter(
             groups: base.adaptableGroups, targets: targets, config: config, vocabulary: base.vocabularyShape)

@@ -37,6 +37,13 @@ func regularExpressionsMatchTheWholeName(_ pattern: String) throws {
     #expect(TargetModules("q_proj") == .regex("q_proj"))
 }
 
+@Test func aModelOfAHeadHasNothingToAdapt() throws {
+    let error = try #require(throws: ModuleSettingError.self) {
+        try TargetModules.allLinear.select(from: ["lm_head"])
+    }
+    #expect(error.reason == "all-linear finds no linear layer but the head; the model's are lm_head (in full: lm_head)")
+}
+
 @Test(arguments: [
     (
         TargetModules.list(["q_proj", "gate_porj"]),

@@ -33,6 +33,8 @@ import Testing
             refusal(1 << 40, ranks: 1, available: 0, savesAll: false)
                 == "training.micro_batch_tokens: a micro-batch of 4096 tokens needs 1024.00 GiB on n1, where 0.00 GiB are free; "
                 + "lower it (or data.max_length, if a single example is that long)")
+        let ofTwo = refusal(3 * gibibyte + 1, ranks: 2, available: 6 * gibibyte, savesAll: false) ?? ""
+        #expect(ofTwo.hasSuffix("if a single example is that long), or start fewer ranks a node"), "\(ofTwo)")
     }
 
     /// The first that fits into nine tenths of what is free, beside the base, sums and moments; what the config says is not asked.
@@ -79,7 +81,10 @@ import Testing
         #expect(
             text.contains(
                 "training 268435456 numbers takes 6.00 GiB more on n1, where 6.00 GiB are free: 4.00 GiB for sums")
-                && text.contains("on 2 ranks, 2.00 GiB for AdamW's moments") && !text.contains("state_placement"),
+                && text.contains("on 2 ranks, 2.00 GiB for AdamW's moments")
+                && text.hasSuffix(
+                    "lower lora.r or train fewer modules, start fewer ranks a node, or lower training.micro_batch_tokens "
+                        + "(lora-dist plan tells what a run takes)"),
             "\(text)")
     }
 

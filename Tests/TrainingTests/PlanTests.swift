@@ -201,6 +201,34 @@ import Testing
         #expect(abs(trained.evaluation(piece) / plain.evaluation(piece) - 1) < 1e-12)
     }
 
+    /// The same of times that are measured.
+    @Test(arguments: [[], [.head]] as [[AdapterConfig.WholeModule]])
+    func measuredTimes(trained: [AdapterConfig.WholeModule]) throws {
+        let base = try BaseModel(path: Fixtures.models + "/chat")
+        let config = config {
+            $0.lora.modulesToSave = trained
+            $0.data.maxLength = 64
+        }
+        let adapter = try Session.adapter(of: config, for: base, isPlanned: true).0
+        let probe = SpeedProbe(
+            config: config, base: base, adapter: adapter, work: PlannedWork(assuming: config), threads: 1, others: 0)
+        let times = try probe.measure().times
+        #expect(times.headForwardShare == (trained.isEmpty ? 1.0 / 2 : 1.0 / 3))
+        #expect(times.forwardShare > 0.1 && times.forwardShare < 0.9 && times.update > 0, "\(times)")
+        #expect(times.layers(64) > 0 && times.head(32) > 0, "\(times)")
+    }
+
+    /// The middle one without the longest; the shorter of two in the middle.
+    @Test(
+        arguments: [
+            ([5], 5), ([5, 3], 3), ([3, 5], 3), ([9, 3, 4], 3), ([9, 4, 3, 5], 4), ([2, 9, 4, 3, 5], 3),
+            ([9, 3, 8, 4, 7, 5, 6], 5),
+        ] as [([Double], Double)])
+    func typicalRuns(seconds: [Double], expected: Double) {
+        let runs = seconds.map { Phases(forward: $0 / 4, head: $0 / 4, backward: $0 / 2) }
+        #expect(Phases.typical(of: runs) == Phases(forward: expected / 4, head: expected / 4, backward: expected / 2))
+    }
+
     @Test func sumsOverRanks() {
         var options = PlanOptions()
         options.ranksPerNode = 2

@@ -92,6 +92,9 @@ import WeightFiles
         #expect(try config.select(from: modules) == [modules[1]])
         config.excludeModules = .list(["q_proj"])
         #expect(refusedKey() == "exclude_modules")
+        config.excludeModules = .regex("(")
+        let error = try #require(throws: ModuleSettingError.self) { try config.select(from: modules) }
+        #expect(error.description.hasPrefix("exclude_modules: the regular expression \"(\" cannot be read: "))
         config.layersToTransform = [7]
         #expect(refusedKey() == "layers_to_transform")
         #expect(throws: UnreadablePattern.self) { try ModulePatterns<Int>([("(", 3)]) }

@@ -16,7 +16,8 @@ struct SpeedProbe {
     /// slower together than alone.
     let others: Int
 
-    /// Seconds that one run of the larger micro-batch should take, layers and head; and of all runs.
+    /// Seconds that one run of the larger micro-batch should take, layers and head; and after which no further round of runs begins,
+    /// but two there always are.
     private static let layerSeconds = 0.7, headSeconds = 0.4, allSeconds = 2.0
     /// Of raw products, what a step is taken to reach before it is measured.
     private static let guess = 0.7
@@ -43,6 +44,8 @@ struct SpeedProbe {
         // A cut of a micro-batch may be longer than any example.
         let decoder = Decoder(
             planning: config, base: sample, adapter: own, positions: max(work.longest, sizes.lengths.max()!))
+        // What runs for the first time touches memory for the first time.
+        decoder.prepare(on: workers)
         let norms = seconds { decoder.prepare(on: workers) }
         own.setMagnitudesToNorms()
 
@@ -59,23 +62,23 @@ struct SpeedProbe {
             return Phases(clock)
         }
         var (smalls, larges, updates): ([Phases], [Phases], [Double]) = ([], [], [])
-        while updates.count < 2 || (begin.duration(to: .now).seconds < Self.allSeconds && larges.count < 12) {
-            if larges.count < 2 || larges[0].all < Self.allSeconds / 2 {
-                larges.append(time(large))
-                smalls.append(time(small))
+        while larges.count < 2 || (begin.duration(to: .now).seconds < Self.allSeconds && larges.count < 12) {
+            larges.append(time(large))
+            smalls.append(time(small))
+            for _ in 0..<2 {
+                updates.append(
+                    seconds {
+                        _ = optimizer.update(sums, learningRate: 1e-6, on: workers)
+                        _ = own.values.hasNonFinite(in: 0..<own.values.layout.count)
+                        sums.zero()
+                    })
             }
-            updates.append(
-                seconds {
-                    _ = optimizer.update(sums, learningRate: 1e-6, on: workers)
-                    _ = own.values.hasNonFinite(in: 0..<own.values.layout.count)
-                    sums.zero()
-                })
         }
-        let (less, more) = (Phases(of: smalls), Phases(of: larges))
+        let (less, more) = (Phases.typical(of: smalls), Phases.typical(of: larges))
 
         // The whole has more layers, of which some may be adapted otherwise, and a longer head, which may be trained.
         let flops = (of: decoder.layerFLOPs(sizes.lengths), all: whole.layerFLOPs(sizes.lengths))
-        let headFLOPs = (of: decoder.headFLOPs, all: whole.headFLOPs)
+        let headFLOPs = (of: decoder.headFLOPs(trained: 1), all: whole.headFLOPs(trained: 1))
         let layers = PieceTimes.Line(
             (Double(small.tokens.count), less.layers), (Double(large.tokens.count), more.layers))
         let head = PieceTimes.Line((Double(small.targets.count), less.head), (Double(large.targets.count), more.head))
@@ -120,22 +123,22 @@ struct SpeedProbe {
 }
 
 /// Seconds of a micro-batch's phases.
-private struct Phases {
+struct Phases: Equatable {
     var forward: Double, head: Double, backward: Double
     var layers: Double { forward + backward }
     var all: Double { layers + head }
 
-    init(_ clock: PhaseClock) {
-        (forward, head, backward) = (clock[.forward].seconds, clock[.head].seconds, clock[.backward].seconds)
+    /// Of runs of the same work the middle one by its length, after the longest is left out: the first touches memory for the first
+    /// time. Where two are in the middle, the shorter, since whatever else a machine does makes a run longer. There must be one at least.
+    static func typical(of runs: [Phases]) -> Phases {
+        runs.sorted { $0.all < $1.all }[max(0, runs.count / 2 - 1)]
     }
+}
 
-    /// Medians without the first run, which touches memory for the first time; of two runs the shorter, since whatever else a machine
-    /// does makes a run longer.
-    init(of runs: [Phases]) {
-        let runs = runs.count > 2 ? Array(runs.dropFirst()) : [runs.min { $0.all < $1.all }!]
-        forward = median(runs.map(\.forward))
-        head = median(runs.map(\.head))
-        backward = median(runs.map(\.backward))
+extension Phases {
+    fileprivate init(_ clock: PhaseClock) {
+        self.init(
+            forward: clock[.forward].seconds, head: clock[.head].seconds, backward: clock[.backward].seconds)
     }
 }
 
@@ -145,9 +148,6 @@ extension Decoder {
         let flops = trainingFLOPs(exampleLengths: lengths, trained: 0)
         return flops.total - flops.head
     }
-
-    /// Operations of a training step in the head, for each prediction that is trained.
-    fileprivate var headFLOPs: Double { trainingFLOPs(exampleLengths: [1], trained: 1).head }
 }
 
 extension SpeedProbe {

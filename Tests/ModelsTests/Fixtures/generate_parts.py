@@ -10,6 +10,9 @@
 
 Weight decay is that of Transformers' Trainer, which leaves biases out, or with a ratio that of PEFT's LoRA+. The loss is that of
 Transformers' LabelSmoother.
+
+No gradient that PyTorch itself computes in float32 may be further than 2e-6 from the one in float64: a case that magnifies rounding
+more than that tells nothing about a bound of 1e-5, which some kernels of a BLAS then meet and others do not.
 """
 
 import os
@@ -32,7 +35,7 @@ PARTS = {
     "head": ("tied", dict(target_modules=["v_proj"], modules_to_save=["lm_head"]), 0.0, 1),
     "ends-tied": ("tied", dict(target_modules=["q_proj"], modules_to_save=["embed_tokens", "lm_head"]), 0.0, 4.0),
     "ends-smoothed": ("untied-gqa-f16", dict(target_modules=["o_proj"], modules_to_save=["lm_head", "embed_tokens"]), 0.2, 1),
-    "smoothed": ("llama3-rope-bf16", dict(target_modules=["q_proj", "up_proj"]), 0.1, 1),
+    "smoothed": ("llama3-rope-bf16", dict(target_modules=["v_proj", "up_proj"]), 0.1, 1),
 }
 
 
@@ -114,6 +117,7 @@ def part(number, name):
     with g.float64():
         exact_loss, truth = gradients(fresh(torch.float64).eval(), rows, smoothing)
     errors = {"gradient_relative_l2": g.distance(found, truth), "loss": abs(loss - exact_loss)}
+    assert errors["gradient_relative_l2"] <= 2e-6, (name, errors)
     tensors |= {f"gradient.{k}": t.float() for k, t in truth.items()}
     losses, norms, final = train(fresh(), rows, batches, smoothing, ratio)
     tensors |= {f"trained.{k}": t for k, t in final.items()}
