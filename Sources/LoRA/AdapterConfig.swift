@@ -81,7 +81,7 @@ public struct AdapterConfig: Sendable, Equatable {
                         + "\(Self.lastLayer(modules))")
             }
         }
-        if let excludeModules {
+        if let excludeModules, excludeModules != .allLinear {
             selected.removeAll(where: try excludeModules.matcher(key: Self.excludeKey))
             guard !selected.isEmpty else {
                 throw ModuleSettingError(

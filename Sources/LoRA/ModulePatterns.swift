@@ -6,7 +6,7 @@ public struct ModulePatterns<Value: Sendable & Equatable>: Sendable, Equatable {
 
     /// - Throws: `UnreadablePattern` for an expression that cannot be read.
     public init(_ entries: [(pattern: String, value: Value)]) throws(UnreadablePattern) {
-        for (pattern, _) in entries { _ = try regularExpression(pattern, as: Self.ending(pattern)) }
+        for (pattern, _) in entries { _ = try Self.regex(pattern) }
         self.entries = entries
     }
 
@@ -24,19 +24,21 @@ public struct ModulePatterns<Value: Sendable & Equatable>: Sendable, Equatable {
 
     /// The value for a module, or nil.
     public subscript(module: String) -> Value? {
-        entries.first { (try? Regex(Self.ending($0.pattern)).wholeMatch(in: module)) != nil }?.value
+        entries.first { (try? Self.regex($0.pattern).wholeMatch(in: module)) != nil }?.value
     }
 
     /// The first expression that matches none of these modules.
     func firstUnused(by modules: [String]) -> String? {
         entries.first { entry in
-            guard let regex = try? Regex(Self.ending(entry.pattern)) else { return true }
+            guard let regex = try? Self.regex(entry.pattern) else { return true }
             return !modules.contains { (try? regex.wholeMatch(in: $0)) != nil }
         }?.pattern
     }
 
     /// What matches a module's whole name where `pattern` matches all of it, or all that stands behind a point in it.
-    private static func ending(_ pattern: String) -> String { "(?:.*\\.)?(?:\(pattern))" }
+    private static func regex(_ pattern: String) throws(UnreadablePattern) -> Regex<AnyRegexOutput> {
+        try regularExpression(pattern, as: "(?:.*\\.)?(?:\(pattern))")
+    }
 
     public static func == (a: ModulePatterns, b: ModulePatterns) -> Bool {
         a.entries.elementsEqual(b.entries) { $0.pattern == $1.pattern && $0.value == $1.value }

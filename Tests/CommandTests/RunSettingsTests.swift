@@ -106,7 +106,8 @@ import Testing
             ["lora.r=3", "lora.target_modules=[q_proj, down_proj]", "training.learning_rate=0.05"], into: "a")
         // `lora.r` of good.yaml would contradict the adapter's own.
         try tiny.replace("lora: {r: 2}", with: "lora: {init_adapter: a/adapter}", in: "good.yaml")
-        let all = ["training.global_batch_size=8", "training.max_steps=1"]
+        // An evaluation's rows are in this order: products of few rows depend on it in their last bits.
+        let all = ["training.global_batch_size=8", "training.max_steps=1", "data.shuffle=false"]
         try tiny.trains(all + ["training.learning_rate=1e-30"], into: "b")
         #expect(try tiny.adapter("b") == tiny.adapter("a"), "a step of no size changed the adapter")
         let measured = try tiny.evaluates(["--data", "train.jsonl", "--adapter", "a/adapter"])

@@ -201,7 +201,7 @@ import Testing
         #expect(abs(trained.evaluation(piece) / plain.evaluation(piece) - 1) < 1e-12)
     }
 
-    /// The same of times that are measured.
+    /// Of a measured head an evaluation takes one product of two, or of three where it is trained.
     @Test(arguments: [[], [.head]] as [[AdapterConfig.WholeModule]])
     func measuredTimes(trained: [AdapterConfig.WholeModule]) throws {
         let base = try BaseModel(path: Fixtures.models + "/chat")
@@ -227,6 +227,13 @@ import Testing
     func typicalRuns(seconds: [Double], expected: Double) {
         let runs = seconds.map { Phases(forward: $0 / 4, head: $0 / 4, backward: $0 / 2) }
         #expect(Phases.typical(of: runs) == Phases(forward: expected / 4, head: expected / 4, backward: expected / 2))
+    }
+
+    /// Its length is that of all phases, and all of them are of one run.
+    @Test func typicalRunsAreWhole() {
+        let short = Phases(forward: 3, head: 2, backward: 1)
+        let runs = [Phases(forward: 1, head: 1, backward: 9), short, Phases(forward: 2, head: 0.5, backward: 5)]
+        #expect(Phases.typical(of: runs) == short)
     }
 
     @Test func sumsOverRanks() {

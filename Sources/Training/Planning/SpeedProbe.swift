@@ -128,8 +128,9 @@ struct Phases: Equatable {
     var layers: Double { forward + backward }
     var all: Double { layers + head }
 
-    /// Of runs of the same work the middle one by its length, after the longest is left out: the first touches memory for the first
-    /// time. Where two are in the middle, the shorter, since whatever else a machine does makes a run longer. There must be one at least.
+    /// Of runs of the same work, of which there must be one at least, the middle one by its length after the longest is left out, most
+    /// often the first, which touches memory for the first time. Where two are in the middle, the shorter, since whatever else a machine
+    /// does makes a run longer: of two or three the shortest of all.
     static func typical(of runs: [Phases]) -> Phases {
         runs.sorted { $0.all < $1.all }[max(0, runs.count / 2 - 1)]
     }
