@@ -12,6 +12,7 @@ public func gemm(
     precondition(
         k == k2 && c.rows == m && c.columns == n, "gemm: (\(m), \(k)) · (\(k2), \(n)) into (\(c.rows), \(c.columns))")
     if m == 0 || n == 0 { return }
+    OpenBLAS.takeOneThread()
     cblas_sgemm(
         CblasRowMajor, transposeA ? CblasTrans : CblasNoTrans, transposeB ? CblasTrans : CblasNoTrans, blasint(m),
         blasint(n), blasint(k), alpha, a.base, blasint(a.stride), b.base, blasint(b.stride), beta, c.base,
@@ -31,11 +32,6 @@ public func gemm(
             transposeA ? a.columns(i) : a.rows(i), transposeA: transposeA, transposeB ? b.rows(j) : b.columns(j),
             transposeB: transposeB, into: c.rows(i).columns(j), alpha: alpha, beta: beta)
     }
-}
-
-/// What OpenBLAS says of itself: version and the kernels it chose for this CPU.
-public func openBLASDescription() -> String {
-    String(cString: openblas_get_config()) + " core " + String(cString: openblas_get_corename())
 }
 
 /// What decides the last bits of a result on this machine: the instructions of the program's own kernels, and OpenBLAS's version

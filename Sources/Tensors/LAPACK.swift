@@ -24,6 +24,7 @@ enum LAPACK {
         _ matrix: inout [Double], n: Int, count: Int
     ) throws(LAPACKError) -> (values: [Double], vectors: [Double]) {
         precondition(matrix.count == n * n && count >= 1 && count <= n)
+        OpenBLAS.takeOneThread()
         let size = [blasint(n)]
         let (first, last, zero) = ([blasint(n - count + 1)], [blasint(n)], [0.0])
         var (found, info) = (blasint(0), blasint(0))
@@ -56,6 +57,7 @@ enum LAPACK {
     /// - Throws: `LAPACKError`.
     static func orthonormalize(_ vectors: inout [Double], n: Int, count: Int) throws(LAPACKError) {
         precondition(vectors.count == n * count && count <= n)
+        OpenBLAS.takeOneThread()
         let (rows, columns) = ([blasint(n)], [blasint(count)])
         var info = blasint(0)
         var factors = [Double](repeating: 0, count: count)

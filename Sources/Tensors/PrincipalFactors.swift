@@ -23,6 +23,7 @@ public func principalFactors(
     of weight: StoredMatrix, rank: Int, scale: Double, method: PrincipalMethod
 ) throws(LAPACKError) -> (a: [Float], b: [Float]) {
     precondition(rank >= 1 && rank <= min(weight.rows, weight.columns) && scale > 0)
+    OpenBLAS.takeOneThread()
     let panels = DoublePanels(weight: weight)
     let (outputs, inputs) = (weight.rows, weight.columns)
     // Singular vectors, one behind the other: those of one side have length 1, those of the other their singular value.

@@ -1,5 +1,3 @@
-import COpenBLAS
-
 /// The threads of one rank. They take tasks by number from a common counter; which thread runs a task leaves no trace, since
 /// tasks are cut by shape alone and write to places of their own.
 public final class Workers: @unchecked Sendable {
@@ -26,7 +24,6 @@ public final class Workers: @unchecked Sendable {
 
     private init(count: Int, isDry: Bool) {
         precondition(count >= 1)
-        openblas_set_num_threads(1)
         self.count = count
         self.isDry = isDry
         scratch = (0..<count).map { _ in
