@@ -11,8 +11,10 @@ public struct Communicator {
     public let rank: Int, size: Int
     /// This process's number among those that share its node's memory, and how many these are.
     public let localRank: Int, localSize: Int
-    /// The names of the hosts, by rank.
+    /// The names of the hosts, by rank: for people, since ranks of one node may have names of their own (containers).
     public let hostNames: [String]
+    /// The first rank of each rank's node, by rank: two ranks share memory where these are the same.
+    public let nodes: [Int]
     /// How far each rank of this node has come.
     public let board: ProgressBoard
     /// MPI's handles of all ranks, of this node's, and of the first ranks of all nodes, which other ranks do not have; nil for one
@@ -28,7 +30,7 @@ public struct Communicator {
     /// One process by itself; MPI is not initialised.
     public static func alone() -> Communicator {
         Communicator(
-            rank: 0, size: 1, localRank: 0, localSize: 1, hostNames: [ownHostName()],
+            rank: 0, size: 1, localRank: 0, localSize: 1, hostNames: [ownHostName()], nodes: [0],
             board: ProgressBoard(rank: 0), handle: nil, node: nil, firsts: nil)
     }
 
@@ -70,12 +72,13 @@ public struct Communicator {
         }
 
         let unnamed = Communicator(
-            rank: rank, size: size, localRank: localRank, localSize: localSize, hostNames: [], board: board,
+            rank: rank, size: size, localRank: localRank, localSize: localSize, hostNames: [], nodes: [], board: board,
             handle: world, node: node, firsts: firsts)
         let names = try unnamed.allGather(Array(ownHostName().utf8)).map { String(decoding: $0, as: UTF8.self) }
+        let nodes = try unnamed.allGather(unnamed.broadcastOnNode([rank])).joined()
         return Communicator(
-            rank: rank, size: size, localRank: localRank, localSize: localSize, hostNames: names, board: board,
-            handle: world, node: node, firsts: firsts)
+            rank: rank, size: size, localRank: localRank, localSize: localSize, hostNames: names, nodes: Array(nodes),
+            board: board, handle: world, node: node, firsts: firsts)
     }
 
     /// Calls `body`, which waits for other ranks, and says so on the board meanwhile.

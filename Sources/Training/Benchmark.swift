@@ -195,9 +195,9 @@ extension Communicator {
     /// What the ranks of this rank's node hold together beside files, and so many bytes of these, which they share.
     fileprivate func nodeBytes(_ memory: ProcessMemory, base: Int) throws -> Int {
         let all = try allGather([memory]).joined()
-        return zip(all, hostNames).reduce(base) { sum, rank in
-            let (memory, host) = rank
-            guard host == hostName else { return sum }
+        return zip(all, nodes).reduce(base) { sum, other in
+            let (memory, node) = other
+            guard node == nodes[rank] else { return sum }
             return sum + memory.proportionalAnonymousBytes + memory.proportionalSharedBytes
         }
     }

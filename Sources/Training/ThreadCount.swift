@@ -20,15 +20,15 @@ struct AffinityMask: Equatable {
     }
 }
 
-/// Threads of each rank without oversubscription: the ranks of a host that may use the same cores share them.
+/// Threads of each rank without oversubscription: the ranks of a node that may use the same cores share them.
 /// - Parameters:
 ///   - rank: the one that asks.
-///   - hosts: of every rank.
+///   - nodes: of every rank.
 ///   - masks: of every rank.
 ///   - cores: that the mask of `rank` allows.
 /// - Returns: at least 1.
-func threadShare(rank: Int, hosts: [String], masks: [AffinityMask], cores: Int) -> Int {
-    let sharing = hosts.indices.count { hosts[$0] == hosts[rank] && masks[$0] == masks[rank] }
+func threadShare(rank: Int, nodes: [Int], masks: [AffinityMask], cores: Int) -> Int {
+    let sharing = nodes.indices.count { nodes[$0] == nodes[rank] && masks[$0] == masks[rank] }
     return max(1, cores / max(1, sharing))
 }
 
@@ -37,6 +37,6 @@ extension Communicator {
     func threads(requested: Int?) throws -> Int {
         let own = AffinityMask.own()
         let masks = try allGather(Array(own.text.utf8)).map { AffinityMask(text: String(decoding: $0, as: UTF8.self)) }
-        return requested ?? threadShare(rank: rank, hosts: hostNames, masks: masks, cores: own.cores())
+        return requested ?? threadShare(rank: rank, nodes: nodes, masks: masks, cores: own.cores())
     }
 }

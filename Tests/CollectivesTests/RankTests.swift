@@ -37,6 +37,8 @@ struct RankTests {
         #expect(world.hostNames == Array(repeating: world.hostName, count: world.size))
         #expect(!world.hostName.isEmpty)
         #expect(try world.allGather([world.rank]) == (0..<world.size).map { [$0] })
+        // The tests' ranks are all of one node.
+        #expect(world.nodes == Array(repeating: 0, count: world.size))
     }
 
     /// Each rank writes a part of what all ranks of the node read, over several rounds; then rank 0's bytes take its place.

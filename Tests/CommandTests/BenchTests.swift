@@ -104,6 +104,22 @@ extension ProgramTests {
             #expect(found[0] >= found[1] + state * 9 / 10, "\(found), \(state)")
         }
 
+        /// Containers may give ranks of one node host names of their own: they share its cores and memory as before.
+        @Test(.enabled(if: mayNameHosts)) func ranksWithHostNamesOfTheirOwn() throws {
+            func json(_ wrapper: [String]) throws -> JSON {
+                let outcome = try run(
+                    ["bench", "--model", "model", "--json"] + short.dropLast(2), ranks: 2, in: tiny.path,
+                    wrapper: wrapper)
+                #expect(outcome.exitCode == 0 && outcome.stderr.isEmpty, "\(outcome)")
+                return try JSON(parsing: outcome.stdout)
+            }
+            let (alike, own) = (try json([]), try json(naming))
+            #expect(own["threads"]?.int == alike["threads"]?.int && own["threads"]?.int != nil)
+            let memory = try #require(own["all_ranks"]?["memory"])
+            let ranks = memory["pss_anonymous_bytes"]!.int! + memory["pss_shared_bytes"]!.int!
+            #expect(own["node_bytes"]!.int! == ranks + own["base_step_bytes"]!.int!)
+        }
+
         @Test func tablesAreNarrow() throws {
             for arguments in [["--model", "model"], ["--model", "model", "--gemm"]] {
                 for ranks in [nil, 2] {
@@ -165,3 +181,19 @@ extension ProgramTests {
         }
     }
 }
+
+/// Becomes what stands behind it, in a host name of its own for each rank.
+private let naming = [
+    "unshare", "--uts", "sh", "-c", "hostname rank$OMPI_COMM_WORLD_RANK; exec \"$@\"", "sh",
+]
+
+/// May this user give processes a host name of their own?
+private let mayNameHosts: Bool = {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments = naming + ["true"]
+    process.standardError = FileHandle.nullDevice
+    try? process.run()
+    process.waitUntilExit()
+    return process.terminationStatus == 0
+}()

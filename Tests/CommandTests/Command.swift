@@ -69,13 +69,14 @@ let launchEnvironment: [String: String] = {
 ///   - folder: the current folder.
 ///   - perRank: arguments of single ranks in place of `arguments`; by rank.
 ///   - limit: seconds after which the run is ended and the test fails.
+///   - wrapper: a command that becomes the program, which stands behind it.
 /// - Returns: what it left.
 /// - Throws: if it cannot be started.
 func run(
     _ arguments: [String], ranks: Int? = nil, in folder: String? = nil, perRank: [[String]]? = nil,
-    limit: Double = 120
+    limit: Double = 120, wrapper: [String] = []
 ) throws -> Outcome {
-    var command = [executable] + arguments
+    var command = wrapper + [executable] + arguments
     if let perRank {
         command = ["mpirun", "--oversubscribe", "--bind-to", "none"]
         for (rank, own) in perRank.enumerated() {

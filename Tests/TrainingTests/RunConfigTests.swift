@@ -48,6 +48,8 @@ import Testing
         #expect(try config(#"{"data": {"train": "x.jsonl"}}"#).data.train == ["x.jsonl"])
         #expect(
             try config(#"{"lora": {"target_modules": ".*_proj"}}"#).lora.targetModules == .pattern(".*_proj"))
+        #expect(try config(#"{"model": {"dtype": "bfloat16"}}"#).model.dtype == .bf16)
+        #expect(try config(#"{"model": {"dtype": "float32"}}"#).model.dtype == .fp32)
         let home = try #require(ProcessInfo.processInfo.environment["HOME"])
         #expect(try config(#"{"model": {"path": "~/m"}}"#).model.path == "\(home)/m")
         #expect(try config(#"{"data": {"train": ["~", "a/~", "~b"]}}"#).data.train == [home, "a/~", "~b"])

@@ -13,17 +13,17 @@ import Testing
     }
 
     @Test func ranksShareTheCoresTheyHaveInCommon() {
-        func share(_ hosts: [String], _ masks: [String]) -> [Int] {
+        func share(_ nodes: [Int], _ masks: [String]) -> [Int] {
             let masks = masks.map(AffinityMask.init(text:))
-            return hosts.indices.map {
-                threadShare(rank: $0, hosts: hosts, masks: masks, cores: masks[$0].cores(ofNode: 64))
+            return nodes.indices.map {
+                threadShare(rank: $0, nodes: nodes, masks: masks, cores: masks[$0].cores(ofNode: 64))
             }
         }
-        // All of a node for both; a half of it for each; one core for each; more ranks than cores; two hosts.
-        #expect(share(["a", "a"], ["ff", "ff"]) == [4, 4])
-        #expect(share(["a", "a"], ["0f", "f0"]) == [4, 4])
-        #expect(share(["a", "a"], ["1", "2"]) == [1, 1])
-        #expect(share(["a", "a", "a"], ["3", "3", "3"]) == [1, 1, 1])
-        #expect(share(["a", "b", "b"], ["ff", "ff", "ff"]) == [8, 4, 4])
+        // All of a node for both; a half of it for each; one core for each; more ranks than cores; two nodes.
+        #expect(share([0, 0], ["ff", "ff"]) == [4, 4])
+        #expect(share([0, 0], ["0f", "f0"]) == [4, 4])
+        #expect(share([0, 0], ["1", "2"]) == [1, 1])
+        #expect(share([0, 0, 0], ["3", "3", "3"]) == [1, 1, 1])
+        #expect(share([0, 1, 1], ["ff", "ff", "ff"]) == [8, 4, 4])
     }
 }

@@ -27,6 +27,12 @@ public struct ModelConfig: Sendable, Equatable {
         case auto
         case fp32
         case bf16
+
+        /// - Parameter name: one of these, or PyTorch's name of it: "float32", "bfloat16".
+        init?(named name: String) {
+            let short = ["float32": "fp32", "bfloat16": "bf16"]
+            self.init(rawValue: short[name] ?? name)
+        }
     }
 }
 
@@ -40,7 +46,7 @@ extension ModelConfig: ConfigSection {
             expected:
                 "auto, fp32 or bf16 (not float16: its numbers end at 65,504, and CPUs do not multiply them; bf16 costs as "
                 + "little memory)",
-            decode: { tree in Precision.allCases.first { $0.rawValue == tree.string } },
+            decode: { tree in tree.string.flatMap(Precision.init(named:)) },
             encode: { .string($0.rawValue) }),
         .choice("quantization", \.quantization),
     ]
