@@ -1,7 +1,16 @@
 // OpenBLAS as pkg-config finds it: cblas.h, the calls that name and hold its threads, and what it carries of LAPACK.
 #pragma once
 #include <cblas.h>
+#include <stdbool.h>
 #include <stddef.h>
+
+// True for the first call of each thread.
+static inline bool openblas_is_new_thread(void) {
+    static _Thread_local bool is_known;
+    bool is_new = !is_known;
+    is_known = true;
+    return is_new;
+}
 
 // LAPACK's Fortran routines as gfortran compiles them: matrices by columns, and the length of each text behind all arguments.
 

@@ -13,7 +13,7 @@ public struct Communicator {
     public let localRank: Int, localSize: Int
     /// The names of the hosts, by rank: for people, since ranks of one node may have names of their own (containers).
     public let hostNames: [String]
-    /// The first rank of each rank's node, by rank: two ranks share memory where these are the same.
+    /// The first rank of each rank's node, by rank: two ranks are of one node where these are the same.
     public let nodes: [Int]
     /// How far each rank of this node has come.
     public let board: ProgressBoard

@@ -95,12 +95,12 @@ struct MemoryNeed {
         }
     }
 
-    /// What is wrong with taking all that a run needs on a host with so much memory left, beside the base's pages, which can be read
+    /// What is wrong with taking all that a run needs on a node with so much memory left, beside the base's pages, which can be read
     /// again. Where micro-batches alone are too much, their size is what to change.
     /// - Parameters:
     ///   - arena: bytes of one rank's.
-    ///   - ranks: of the host.
-    ///   - host: its name.
+    ///   - ranks: of the node.
+    ///   - host: the name of its host.
     ///   - available: bytes that it has left; nil if nobody knows.
     ///   - tokens: of the largest micro-batch.
     ///   - savesAll: whether less could be kept for the backward pass.

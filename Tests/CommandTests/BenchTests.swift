@@ -113,7 +113,7 @@ extension ProgramTests {
                 #expect(outcome.exitCode == 0 && outcome.stderr.isEmpty, "\(outcome)")
                 return try JSON(parsing: outcome.stdout)
             }
-            let (alike, own) = (try json([]), try json(naming))
+            let (alike, own) = (try json([]), try json(namingHosts))
             #expect(own["threads"]?.int == alike["threads"]?.int && own["threads"]?.int != nil)
             let memory = try #require(own["all_ranks"]?["memory"])
             let ranks = memory["pss_anonymous_bytes"]!.int! + memory["pss_shared_bytes"]!.int!
@@ -181,19 +181,3 @@ extension ProgramTests {
         }
     }
 }
-
-/// Becomes what stands behind it, in a host name of its own for each rank.
-private let naming = [
-    "unshare", "--uts", "sh", "-c", "hostname rank$OMPI_COMM_WORLD_RANK; exec \"$@\"", "sh",
-]
-
-/// May this user give processes a host name of their own?
-private let mayNameHosts: Bool = {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = naming + ["true"]
-    process.standardError = FileHandle.nullDevice
-    try? process.run()
-    process.waitUntilExit()
-    return process.terminationStatus == 0
-}()

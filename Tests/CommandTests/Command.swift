@@ -80,7 +80,7 @@ func run(
     if let perRank {
         command = ["mpirun", "--oversubscribe", "--bind-to", "none"]
         for (rank, own) in perRank.enumerated() {
-            command += (rank > 0 ? [":"] : []) + ["-n", "1", executable] + own
+            command += (rank > 0 ? [":"] : []) + ["-n", "1"] + wrapper + [executable] + own
         }
     } else if let ranks {
         command = ["mpirun", "-n", "\(ranks)", "--oversubscribe", "--bind-to", "none"] + command

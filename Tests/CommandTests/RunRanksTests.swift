@@ -135,6 +135,15 @@ import Testing
         }
     }
 
+    /// Ranks of one node that have host names of their own share its cores all the same.
+    @Test(.enabled(if: mayNameHosts)) func threadsOfRanksWithHostNamesOfTheirOwn() throws {
+        let cores = ProcessInfo.processInfo.activeProcessorCount
+        let outcome = try run(
+            ["train", "--config", "good.yaml", "--set", "output.dir=named", "--threads", "\(cores)"], ranks: 2,
+            in: tiny.path, wrapper: namingHosts)
+        #expect(outcome.exitCode == 0 && outcome.stderr.contains("threads share"), "\(outcome)")
+    }
+
     /// The lines of all events but the first, without times.
     private func comparable(_ folder: String) throws -> [String] {
         let times = ["time", "seconds", "tokens_per_second", "wait_seconds", "save_seconds", "path", "adapter_path"]

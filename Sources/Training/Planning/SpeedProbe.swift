@@ -62,7 +62,7 @@ struct SpeedProbe {
             return Phases(clock)
         }
         var (smalls, larges, updates): ([Phases], [Phases], [Double]) = ([], [], [])
-        // As in a step, an update comes after a micro-batch, which has pushed the parameters out of the caches.
+        // As in a step, an update comes after a micro-batch, which has used the caches for other things.
         func timeUpdate() -> Double {
             seconds {
                 _ = optimizer.update(sums, learningRate: 1e-6, on: workers)
