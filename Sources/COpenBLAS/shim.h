@@ -4,12 +4,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-// True for the first call of each thread.
-static inline bool openblas_is_new_thread(void) {
-    static _Thread_local bool is_known;
-    bool is_new = !is_known;
-    is_known = true;
-    return is_new;
+// True for the first call of each thread; for one more call of it in each object file that this is compiled into.
+static inline bool thread_is_unheld(void) {
+    static _Thread_local bool is_held;
+    bool was_held = is_held;
+    is_held = true;
+    return !was_held;
 }
 
 // LAPACK's Fortran routines as gfortran compiles them: matrices by columns, and the length of each text behind all arguments.

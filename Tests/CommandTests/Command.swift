@@ -129,3 +129,19 @@ func expectRefusal(
         #expect(outcome.seconds < 5, place, sourceLocation: sourceLocation)
     }
 }
+
+/// Becomes what stands behind it, in a host name of its own for each rank.
+let namingHosts = [
+    "unshare", "--uts", "sh", "-c", "hostname rank$OMPI_COMM_WORLD_RANK && exec \"$@\"", "sh",
+]
+
+/// May this user give processes a host name of their own?
+let mayNameHosts: Bool = {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments = namingHosts + ["true"]
+    process.standardError = FileHandle.nullDevice
+    try? process.run()
+    process.waitUntilExit()
+    return process.terminationStatus == 0
+}()

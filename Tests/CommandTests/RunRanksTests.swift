@@ -2,6 +2,8 @@ import Foundation
 import JSONText
 import Testing
 
+@testable import Training
+
 /// The number of ranks and threads leaves no trace in what a run learns: not one bit.
 @Suite(.serialized) struct RunRanksTests {
     private let tiny: TinyRun
@@ -137,9 +139,9 @@ import Testing
 
     /// Ranks of one node that have host names of their own share its cores all the same.
     @Test(.enabled(if: mayNameHosts)) func threadsOfRanksWithHostNamesOfTheirOwn() throws {
-        let cores = ProcessInfo.processInfo.activeProcessorCount
+        let cores = AffinityMask.own().cores()
         let outcome = try run(
-            ["train", "--config", "good.yaml", "--set", "output.dir=named", "--threads", "\(cores)"], ranks: 2,
+            ["train", "--config", "good.yaml", "--set", "output.dir=named", "--threads", "\(cores / 2 + 1)"], ranks: 2,
             in: tiny.path, wrapper: namingHosts)
         #expect(outcome.exitCode == 0 && outcome.stderr.contains("threads share"), "\(outcome)")
     }

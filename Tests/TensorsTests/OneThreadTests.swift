@@ -10,7 +10,6 @@ import Testing
         process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
         process.arguments = ["--testing-library", "swift-testing", "--filter", "TensorsTests.FirstCallTests"]
         process.environment = ProcessInfo.processInfo.environment
-        for name in ["OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "OMP_NUM_THREADS"] { process.environment?[name] = nil }
         process.environment?[FirstCall.variable] = kind.rawValue
         let pipe = Pipe()
         process.standardInput = FileHandle.nullDevice
@@ -35,14 +34,24 @@ enum FirstCall: String, CaseIterable, Sendable {
 /// Makes one call in a process that `OneThreadTests` starts for it.
 @Suite(.enabled(if: FirstCall.here != nil, "OneThreadTests runs this in a process of its own")) struct FirstCallTests {
     @Test func madeByThisProcess() throws {
-        let cores = ProcessInfo.processInfo.activeProcessorCount
-        #expect((openblas_get_num_threads() > 1) == (cores > 1))
+        openblas_set_num_threads(2)
+        // A build without threads stays at one.
+        #expect(openblas_get_num_threads() == 2 || openblas_get_parallel() == OPENBLAS_SEQUENTIAL)
         let weight = StoredMatrix(rows: 4, columns: 6, values: (0..<24).map { Float($0 % 7) })
         switch try #require(FirstCall.here) {
         case .product:
-            let arena = Arena(bytes: 4096)
-            let x = arena.matrix(3, 3, [Float](repeating: 1, count: 9))
-            gemm(x, x, into: arena.matrix(3, 3))
+            // Large enough for OpenBLAS to share it out, and on two threads.
+            for _ in 0..<2 {
+                let ended = DispatchSemaphore(value: 0)
+                Thread {
+                    let size = 512
+                    let arena = Arena(bytes: 12 * size * size + 4096)
+                    let x = arena.matrix(size, size, [Float](repeating: 1, count: size * size))
+                    gemm(x, x, into: arena.matrix(size, size))
+                    ended.signal()
+                }.start()
+                ended.wait()
+            }
         case .exactFactors: _ = try principalFactors(of: weight, rank: 2, scale: 1, method: .exact)
         case .iteratedFactors:
             let random = CounterRandom(seed: 1, purpose: 2)
