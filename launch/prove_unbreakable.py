@@ -183,11 +183,11 @@ def storm(work, left):
         if kind:
             time.sleep(0.4 + 1.2 * chance.random())
         if fill:
-            with open(fill, "wb") as file:
+            # Without a buffer, whose rest would fail once more as the file is closed.
+            with open(fill, "wb", buffering=0) as file:
                 try:
                     while True:
                         file.write(bytes(65536))
-                        file.flush()
                 except OSError:
                     pass
             time.sleep(0.5)
