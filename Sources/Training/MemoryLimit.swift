@@ -1,4 +1,3 @@
-import Collectives
 import Foundation
 
 /// Bytes that a process on this host can still get: what the kernel says is available, or what the limits of its control groups
@@ -51,22 +50,3 @@ private func text(_ path: String) -> String { (try? String(contentsOfFile: path,
 
 /// For people.
 func gibibytes(_ bytes: Int) -> String { String(format: "%.2f GiB", Double(bytes) / Double(1 << 30)) }
-
-extension Communicator {
-    /// What to say where the ranks of a node run more threads than the cores that they may use; nil elsewhere. Every rank calls
-    /// this with its own threads.
-    func threadWarning(threads: Int) throws -> String? {
-        let own = AffinityMask.own()
-        let counts = try allGather([threads, own.cores()])
-        let masks = try allGather(Array(own.text.utf8)).map { AffinityMask(text: String(decoding: $0, as: UTF8.self)) }
-        for first in 0..<size {
-            let sharing = (0..<size).filter { nodes[$0] == nodes[first] && masks[$0] == masks[first] }
-            let sum = sharing.reduce(0) { $0 + counts[$1][0] }
-            if sum > counts[first][1] {
-                return "\(sum) threads share \(counts[first][1]) cores on \(hostNames[first]): each waits for others; "
-                    + "leave out --threads, or start fewer ranks"
-            }
-        }
-        return nil
-    }
-}

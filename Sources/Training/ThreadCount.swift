@@ -20,6 +20,11 @@ struct AffinityMask: Equatable {
     }
 }
 
+/// The ranks of a rank's node that may use the same cores, itself among them.
+private func sharers(of rank: Int, nodes: [Int], masks: [AffinityMask]) -> [Int] {
+    nodes.indices.filter { nodes[$0] == nodes[rank] && masks[$0] == masks[rank] }
+}
+
 /// Threads of each rank without oversubscription: the ranks of a node that may use the same cores share them.
 /// - Parameters:
 ///   - rank: the one that asks.
@@ -28,15 +33,35 @@ struct AffinityMask: Equatable {
 ///   - cores: that the mask of `rank` allows.
 /// - Returns: at least 1.
 func threadShare(rank: Int, nodes: [Int], masks: [AffinityMask], cores: Int) -> Int {
-    let sharing = nodes.indices.count { nodes[$0] == nodes[rank] && masks[$0] == masks[rank] }
-    return max(1, cores / max(1, sharing))
+    max(1, cores / sharers(of: rank, nodes: nodes, masks: masks).count)
 }
 
 extension Communicator {
     /// Threads for this rank: those asked for, else its share of the cores that it may use. Every rank calls this.
     func threads(requested: Int?) throws -> Int {
         let own = AffinityMask.own()
-        let masks = try allGather(Array(own.text.utf8)).map { AffinityMask(text: String(decoding: $0, as: UTF8.self)) }
+        let masks = try masks(own: own)
         return requested ?? threadShare(rank: rank, nodes: nodes, masks: masks, cores: own.cores())
+    }
+
+    /// What to say where the ranks of a node run more threads than the cores that they may use; nil elsewhere. Every rank calls
+    /// this with its own threads.
+    func threadWarning(threads: Int) throws -> String? {
+        let own = AffinityMask.own()
+        let counts = try allGather([threads, own.cores()])
+        let masks = try masks(own: own)
+        for first in 0..<size {
+            let sum = sharers(of: first, nodes: nodes, masks: masks).reduce(0) { $0 + counts[$1][0] }
+            if sum > counts[first][1] {
+                return "\(sum) threads share \(counts[first][1]) cores on \(hostNames[first]): each waits for others; "
+                    + "leave out --threads, or start fewer ranks"
+            }
+        }
+        return nil
+    }
+
+    /// The masks of all ranks, by rank.
+    private func masks(own: AffinityMask) throws -> [AffinityMask] {
+        try allGather(Array(own.text.utf8)).map { AffinityMask(text: String(decoding: $0, as: UTF8.self)) }
     }
 }

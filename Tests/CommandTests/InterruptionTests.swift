@@ -77,27 +77,32 @@ extension ProgramTests {
         }
 
         /// The step cannot end, because a rank stands still: rank 0 saves what was completed. Where ranks share the state, the one
-        /// that stands still may have left it half changed, and the last checkpoint is what there is.
+        /// that stands still may have left it half changed, and the last checkpoint is what there is; the next try may stop it at
+        /// any other moment.
         @Test(arguments: ["private", "node_shared"]) func stepThatDoesNotEnd(placement: String) throws {
-            let settings = ["training.collective_timeout=60", "training.state_placement=\(placement)"]
-            let first = try Launch(
-                arguments + settings.flatMap { ["--set", $0] }, ranks: 2, in: tiny.path)
-            try first.wait { checkpoints.count > 1 && first.ranks.count == 2 }
-            kill(first.ranks[1], SIGSTOP)
-            Thread.sleep(forTimeInterval: 0.3)
-            first.send(SIGUSR1)
-            let outcome = try first.end(within: 20)
-            let isHalfChanged =
-                placement == "node_shared"
-                && outcome.stderr.contains("a rank of this node stands still amid an update, so that the adapter is")
-            #expect(outcome.exitCode == (isHalfChanged ? 1 : 75), "\(outcome)")
+            let setting = ["--set", "training.state_placement=\(placement)", "--resume", "auto"]
+            func stop() throws -> Outcome {
+                let before = checkpoints.last ?? 0
+                let first = try Launch(
+                    arguments + ["--set", "training.collective_timeout=60"] + setting, ranks: 2, in: tiny.path)
+                try first.wait { (checkpoints.last ?? 0) > before + 20 && first.ranks.count == 2 }
+                kill(first.ranks[1], SIGSTOP)
+                Thread.sleep(forTimeInterval: 0.3)
+                first.send(SIGUSR1)
+                return try first.end(within: 20)
+            }
+            var outcome = try stop()
+            for _ in 0..<3
+            where placement == "node_shared"
+                && outcome.stderr.contains("a rank of this node stands still amid an update")
+            {
+                #expect(outcome.exitCode == 1, "\(outcome)")
+                outcome = try stop()
+            }
+            #expect(outcome.exitCode == 75, "\(outcome)")
             #expect(
-                isHalfChanged
-                    || outcome.stderr.contains("the last completed update is saved in run/checkpoints/step-"),
-                "\(outcome)")
-            let resumed = try launch(
-                "--resume", "auto", "--stop-after", "2s", "--set", "training.state_placement=\(placement)"
-            ).end(within: 20)
+                outcome.stderr.contains("the last completed update is saved in run/checkpoints/step-"), "\(outcome)")
+            let resumed = try Launch(arguments + setting + ["--stop-after", "2s"], in: tiny.path).end(within: 20)
             #expect(resumed.exitCode == 75, "\(resumed)")
         }
 
